@@ -1,0 +1,179 @@
+//! The client: the front door of the Rust API.
+
+use crate::conversations::{self, Pager};
+use crate::error::{Error, ErrorKind, Result};
+use crate::http::{Http, Origin};
+use crate::key;
+use crate::log::{Logger, Secrets};
+use crate::model::{Response, Settings};
+use crate::options::{Auth, CallOptions, GetConversationsOptions, InitOptions, Limits, Query, check_secret};
+use crate::transport::{Call, Proxy};
+use crate::visitor::{Visitor, Visitors};
+use std::fmt;
+use std::sync::Arc;
+
+/// A client for one organisation. It may be used from any number of threads at once; clones are the
+/// same client. Calls block until they are done, their deadline passes or their token is triggered.
+#[derive(Clone)]
+pub struct Client(Arc<Inner>);
+
+pub(crate) struct Inner {
+    pub http: Http,
+    /// Whose conversations a chat key lists; `None` with an API key, where each call says it.
+    pub visitors: Option<Visitors>,
+    pub api_key: String,
+    auth: Auth,
+    brand_id: Option<String>,
+    limits: Limits,
+    /// The process that made the connections.
+    process: u32,
+}
+
+impl Client {
+    /// `KustomerCore.init`: reads the key, fetches the chat settings and the visitor's tracking token.
+    ///
+    /// # Errors
+    /// `InvalidArgument` for an option that cannot be, before anything is sent; and everything a call can
+    /// fail with. With [`lazy_init`](InitOptions::lazy_init) or an API key nothing is sent.
+    pub fn init(options: InitOptions) -> Result<Client> {
+        let limits = options.check()?;
+        let origin = match &options.base_url {
+            Some(url) => {
+                if options.auth == Auth::ChatKey {
+                    key::organisation(&options.api_key)?;
+                }
+                Origin::parse(url)?
+            }
+            None => {
+                let domain = options.host_domain.as_deref().unwrap_or("kustomerapp.com");
+                Origin::of(&key::organisation(&options.api_key)?, domain)?
+            }
+        };
+        let proxy = Proxy::choose(options.proxy.as_deref(), &origin)?;
+        let secrets = [options.api_key.clone()].into_iter().chain(options.saved_token().map(str::to_owned));
+        let secrets = Secrets::new(secrets.chain(proxy.iter().flat_map(Proxy::secrets)));
+        let mut options = options;
+        let logger = Arc::new(Logger::new(options.log_level, options.log.take(), secrets));
+        let http = Http::new(&options, &limits, origin, proxy, logger)?;
+        let call = Call::new(limits.timeout, options.cancel.clone());
+        call.check("about to begin")?;
+        let hook = options.on_visitor.take();
+        let visitors = (options.auth == Auth::ChatKey).then(|| Visitors::new(options.saved_token(), hook));
+        if let Some(visitors) = visitors.as_ref().filter(|_| !options.lazy_init) {
+            visitors.settings(&http, &call)?;
+            visitors.who(&http, &call)?;
+        }
+        Ok(Client(Arc::new(Inner {
+            http,
+            visitors,
+            api_key: options.api_key,
+            auth: options.auth,
+            brand_id: options.brand_id,
+            limits,
+            process: std::process::id(),
+        })))
+    }
+
+    /// `KustomerCore.getConversations`: one page of the visitor's conversations.
+    ///
+    /// # Errors
+    /// Any kind but `NotInitialized` and `Stopped`.
+    pub fn get_conversations(&self, options: &GetConversationsOptions) -> Result<Response> {
+        let query = self.0.query(options, false)?;
+        let call = Call::new(query.timeout, query.cancel.clone());
+        conversations::fetch(&self.0, &call, &query, query.page, &mut None)
+    }
+
+    /// The pages from [`page`](GetConversationsOptions::page) on, one at a time, in the memory of one.
+    /// Rows that were delivered before are dropped and counted; rows that move up in the service's list
+    /// while one walks can be missed, since it is paged by number.
+    ///
+    /// # Errors
+    /// `InvalidArgument` and `Unsupported`; nothing is sent.
+    pub fn pages(&self, options: &GetConversationsOptions) -> Result<Pager> {
+        Ok(Pager::new(self.0.clone(), self.0.query(options, true)?))
+    }
+
+    /// Logs the visitor in as the customer a JWT names. This release cannot.
+    ///
+    /// # Errors
+    /// `InvalidArgument` for a JWT that cannot be one, `Unsupported` otherwise.
+    pub fn login(&self, jwt: &str, options: &CallOptions) -> Result<()> {
+        self.0.check_process()?;
+        options.check(&self.0.limits)?;
+        check_secret("jwt", jwt)?;
+        Err(self.unsupported("log a visitor in"))
+    }
+
+    /// Forgets the visitor. This release cannot.
+    ///
+    /// # Errors
+    /// `InvalidArgument` for options that cannot be, `Unsupported` otherwise.
+    pub fn logout(&self, options: &CallOptions) -> Result<()> {
+        self.0.check_process()?;
+        options.check(&self.0.limits)?;
+        Err(self.unsupported("log a visitor out"))
+    }
+
+    fn unsupported(&self, what: &str) -> Error {
+        Error::new(
+            ErrorKind::Unsupported,
+            match self.0.auth {
+                Auth::ApiKey => format!("an API key has no visitor, so it cannot {what}; use a chat key"),
+                Auth::ChatKey => format!("this release cannot {what} yet"),
+            },
+        )
+    }
+
+    /// The organisation's chat settings, as last fetched; `None` with an API key, before they were fetched,
+    /// and in a process forked from the client's.
+    pub fn settings(&self) -> Option<Settings> {
+        self.visitors_here()?.settings_now()
+    }
+
+    /// The visitor as of now; `None` with an API key, before one was fetched, and in a process forked from
+    /// the client's.
+    pub fn visitor(&self) -> Option<Visitor> {
+        self.visitors_here()?.visitor_now()
+    }
+
+    fn visitors_here(&self) -> Option<&Visitors> {
+        self.0.check_process().ok()?;
+        self.0.visitors.as_ref()
+    }
+
+    pub(crate) fn check_process(&self) -> Result<()> {
+        self.0.check_process()
+    }
+}
+
+impl Inner {
+    fn query(&self, options: &GetConversationsOptions, walk: bool) -> Result<Query> {
+        self.check_process()?;
+        options.check(self.auth, &self.limits, self.brand_id.as_deref(), walk)
+    }
+
+    /// A forked child has the parent's connections: two processes speaking on one would hear each other's answers.
+    pub fn check_process(&self) -> Result<()> {
+        if self.process == std::process::id() {
+            return Ok(());
+        }
+        Err(Error::new(
+            ErrorKind::Unsupported,
+            "this client was made before fork() and its connections belong to the parent process; make one here with kustomer_init",
+        ))
+    }
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl fmt::Debug for Inner {
+    /// Without key and token.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client").field("http", &self.http).field("auth", &self.auth).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,186 @@
+//! The list of conversations: one page, and the pager that every walk is made of.
+
+use crate::client::Inner;
+use crate::error::{Error, ErrorKind, Result};
+use crate::http::{Answer, Credential, parameter};
+use crate::model::{Asked, Response};
+use crate::options::{Query, RUNAWAY_PAGES};
+use crate::transport::Call;
+use crate::visitor::Who;
+use std::collections::HashSet;
+use std::collections::hash_map::RandomState;
+use std::hash::BuildHasher as _;
+use std::sync::Arc;
+
+/// Fetches one page. `epoch` is the visitor the walk began with; a page for another one is not delivered.
+pub(crate) fn fetch(
+    client: &Inner,
+    call: &Call,
+    query: &Query,
+    page: i32,
+    epoch: &mut Option<u64>,
+) -> Result<Response> {
+    call.check("about to begin")?;
+    let answer = match &client.visitors {
+        None => client.http.get(call, &server_path(query, page), Credential::Bearer(&client.api_key))?,
+        Some(visitors) => {
+            let settings = visitors.settings(&client.http, call)?;
+            let mut who = visitors.who(&client.http, call)?;
+            let began = *epoch.get_or_insert(who.epoch);
+            same_visitor(began, who.epoch)?;
+            let path = chat_path(query, page, settings.no_history() == Some(true));
+            let get = |who: &Who| client.http.get(call, &path, Credential::TrackingToken(who.token()));
+            let mut answer = get(&who);
+            if matches!(&answer, Err(e) if e.http_status() == Some(401)) {
+                who = visitors.renew(&client.http, call, &who)?;
+                same_visitor(began, who.epoch)?;
+                answer = get(&who);
+            }
+            same_visitor(began, visitors.epoch())?;
+            answer?
+        }
+    };
+    let response = decode(&answer, query, page)?;
+    call.check("about to deliver a page")?;
+    Ok(response)
+}
+
+fn same_visitor(began: u64, now: u64) -> Result<()> {
+    if began == now {
+        return Ok(());
+    }
+    Err(Error::new(
+        ErrorKind::Unauthorized,
+        "the visitor became another one while this call ran; begin the list anew to see the new visitor's conversations",
+    ))
+}
+
+fn decode(answer: &Answer, query: &Query, page: i32) -> Result<Response> {
+    let asked = Asked { page, page_size: query.page_size, keep_json: query.keep_json };
+    Response::decode(&answer.body, asked).map_err(|malformed| {
+        answer.decode_error(malformed, "a page of conversations that can be read and walked on from")
+    })
+}
+
+fn chat_path(query: &Query, page: i32, no_history: bool) -> String {
+    // Where the organisation shows no history, the service wants to be asked for active ones only (source: Kustomer's SDKs).
+    path("/c/v1/chat/sessions", [], query, page, query.active_only || no_history)
+}
+
+fn server_path(query: &Query, page: i32) -> String {
+    let owner = [("customerId", query.customer_id.as_deref()), ("trackingId", query.tracking_id.as_deref())];
+    path("/v2.1/chat/sessions", owner, query, page, query.active_only)
+}
+
+fn path<'a>(
+    route: &str,
+    owner: impl IntoIterator<Item = (&'a str, Option<&'a str>)>,
+    query: &Query,
+    page: i32,
+    active: bool,
+) -> String {
+    let mut parameters: Vec<String> =
+        owner.into_iter().filter_map(|(key, value)| Some(parameter(key, value?))).collect();
+    parameters.push(format!("page={page}&pageSize={}", query.page_size));
+    if active {
+        parameters.push("active=true".to_owned());
+    }
+    parameters.extend(query.brand_id.as_deref().map(|brand| parameter("brandId", brand)));
+    format!("{route}?{}", parameters.join("&"))
+}
+
+/// A walk over pages, one page a step; see [`Client::pages`](crate::Client::pages).
+///
+/// After an error the same page is asked for again by the next step: a `for` loop should leave on the
+/// first error it will not try again.
+#[derive(Debug)]
+pub struct Pager {
+    client: Arc<Inner>,
+    query: Query,
+    next: Option<i32>,
+    delivered: u32,
+    seen: Seen,
+    epoch: Option<u64>,
+}
+
+impl Pager {
+    pub(crate) fn new(client: Arc<Inner>, query: Query) -> Pager {
+        Pager { client, next: Some(query.page), query, delivered: 0, seen: Seen::default(), epoch: None }
+    }
+
+    pub(crate) fn check_process(&self) -> Result<()> {
+        self.client.check_process()
+    }
+
+    fn step(&mut self, page: i32) -> Result<Response> {
+        self.check_process()?;
+        let call = Call::new(self.query.timeout, self.query.cancel.clone());
+        if self.query.max_pages.is_none() && self.delivered == RUNAWAY_PAGES {
+            return Err(Error::new(
+                ErrorKind::Limit,
+                format!("{RUNAWAY_PAGES} pages were delivered and there are more; set `max_pages` to walk further"),
+            ));
+        }
+        let mut response = fetch(&self.client, &call, &self.query, page, &mut self.epoch)?;
+        response.retain(|id| self.seen.insert(id));
+        self.delivered += 1;
+        self.next = response.pages().next.filter(|_| self.query.max_pages != Some(self.delivered));
+        Ok(response)
+    }
+}
+
+impl Iterator for Pager {
+    type Item = Result<Response>;
+
+    /// The next page; `None` at the end, and ever after.
+    fn next(&mut self) -> Option<Result<Response>> {
+        match self.next {
+            Some(page) => Some(self.step(page)),
+            None if self.query.cancel.as_ref().is_some_and(|c| c.is_triggered()) => {
+                Some(Err(Call::new(self.query.timeout, self.query.cancel.clone()).check("at its end").unwrap_err()))
+            }
+            None => None,
+        }
+    }
+}
+
+/// How many ids a walk remembers at least.
+const REMEMBERED: usize = 65_536;
+
+/// The ids a walk has delivered, as keyed hashes: in two halves, of which the older one is forgotten when
+/// the newer one is full, so that a walk of any length needs the same memory.
+#[derive(Debug, Default)]
+struct Seen {
+    hasher: RandomState,
+    newer: HashSet<u64>,
+    older: HashSet<u64>,
+}
+
+impl Seen {
+    /// Whether the id is new.
+    fn insert(&mut self, id: &str) -> bool {
+        let hash = self.hasher.hash_one(id);
+        if self.older.contains(&hash) || !self.newer.insert(hash) {
+            return false;
+        }
+        if self.newer.len() == REMEMBERED {
+            self.older = std::mem::take(&mut self.newer);
+        }
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn at_least_the_last_65536_ids_are_remembered_and_memory_is_bounded() {
+        let mut seen = Seen::default();
+        for n in 0..300_000usize {
+            assert!(seen.insert(&n.to_string()));
+            assert!(!seen.insert(&n.saturating_sub(REMEMBERED - 1).to_string()));
+        }
+        assert!(seen.newer.len() + seen.older.len() <= 2 * REMEMBERED);
+    }
+}

@@ -1,0 +1,621 @@
+//! Sending one request and reading one answer by ureq, and saying what went wrong.
+
+use crate::error::{Detail, Error, ErrorKind, Result};
+use crate::json;
+use crate::key::is_dns_label;
+use crate::log::{Level, Logger};
+use crate::options::{Auth, InitOptions, Limits};
+use crate::text::Text;
+use crate::transport::{BUFFER, Call, Connected, Dialler, Exchange, NoResolver, Phase, Proxy, Stop};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
+use std::fmt;
+use std::io::{self, Read as _};
+use std::net::{Ipv4Addr, Ipv6Addr};
+use std::path::Path;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use ureq::http::header::{ACCEPT_LANGUAGE, AUTHORIZATION, HeaderName, HeaderValue};
+use ureq::http::{Method, Request, Response, Uri};
+use ureq::tls::{Certificate, RootCerts, TlsConfig};
+use ureq::unversioned::transport::{Connector as _, RustlsConnector};
+use ureq::{Agent, Body};
+
+/// The largest header of an answer, and the most lines it may have.
+const LONGEST_HEADER: usize = 32 * 1024;
+const MOST_HEADERS: usize = 100;
+/// Connections kept open, and for how long.
+const KEPT_CONNECTIONS: usize = 16;
+const KEPT_FOR: Duration = Duration::from_secs(60);
+/// How much of the service's own list of errors is kept.
+const MOST_DETAILS: usize = 100;
+
+/// Where every request of a client goes: scheme, host and port.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Origin {
+    https: bool,
+    host: String,
+    port: Option<u16>,
+}
+
+impl Origin {
+    /// An origin as text: scheme, host, optional port, nothing else.
+    pub fn parse(text: &str) -> Result<Origin> {
+        let bad = |why: &str| {
+            Err(Error::invalid(format!("`base_url` is no origin: {why}; give https://host or https://host:port")))
+        };
+        let Some((scheme, rest)) = text.split_once("://") else {
+            return bad("it has no scheme");
+        };
+        let https = match scheme.to_ascii_lowercase().as_str() {
+            "https" => true,
+            "http" => false,
+            _ => return bad("its scheme is neither https nor http"),
+        };
+        let place = rest.strip_suffix('/').unwrap_or(rest);
+        if place.contains(['/', '?', '#', '@', '\\']) {
+            return bad("it has more than a host and a port (user, path, query or fragment)");
+        }
+        let (host, port) = match place.rsplit_once(':') {
+            Some((host, port)) if !port.ends_with(']') => {
+                let digits = port.bytes().all(|b| b.is_ascii_digit());
+                match port.parse() {
+                    Ok(port) if digits && port > 0 => (host, Some(port)),
+                    _ => return bad("its port is no number from 1 to 65535"),
+                }
+            }
+            _ => (place, None),
+        };
+        if !is_host(host) {
+            return bad("it names no host");
+        }
+        if !https && !is_loopback(host) {
+            return bad(
+                "http:// is only for loopback (localhost, 127.0.0.0/8, [::1]), since a token must not travel in the clear",
+            );
+        }
+        Ok(Origin { https, host: host.to_ascii_lowercase(), port })
+    }
+
+    /// The origin of an organisation: `https://{organisation}.api.{domain}` (source: Kustomer's documentation).
+    pub fn of(organisation: &str, domain: &str) -> Result<Origin> {
+        if domain.contains([':', '[']) || !is_host(domain) {
+            return Err(Error::invalid("`host_domain` is no domain; give one such as kustomerapp.com"));
+        }
+        Ok(Origin { https: true, host: format!("{organisation}.api.{}", domain.to_ascii_lowercase()), port: None })
+    }
+
+    pub fn is_https(&self) -> bool {
+        self.https
+    }
+
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
+    pub fn port(&self) -> u16 {
+        self.port.unwrap_or(if self.https { 443 } else { 80 })
+    }
+
+    /// From its parts: joined as text, a path that begins with `@` would change the host.
+    fn uri(&self, path_and_query: &str) -> std::result::Result<Uri, ureq::http::Error> {
+        let authority = match self.port {
+            Some(port) => format!("{}:{port}", self.host),
+            None => self.host.clone(),
+        };
+        let scheme = if self.https { "https" } else { "http" };
+        Uri::builder().scheme(scheme).authority(authority).path_and_query(path_and_query).build()
+    }
+}
+
+/// Whether a text is a DNS name, an IPv4 address or an IPv6 address in brackets.
+pub(crate) fn is_host(text: &str) -> bool {
+    match text.strip_prefix('[').and_then(|t| t.strip_suffix(']')) {
+        Some(ip) => ip.parse::<Ipv6Addr>().is_ok(),
+        None => text.len() <= 253 && text.split('.').all(is_dns_label),
+    }
+}
+
+fn is_loopback(host: &str) -> bool {
+    host.eq_ignore_ascii_case("localhost")
+        || host.parse::<Ipv4Addr>().is_ok_and(|ip| ip.is_loopback())
+        || host == "[::1]"
+}
+
+/// What a request shows of who is asking.
+#[derive(Clone, Copy)]
+pub(crate) enum Credential<'a> {
+    None,
+    /// A visitor's tracking token (chat key).
+    TrackingToken(&'a str),
+    /// A server's key.
+    Bearer(&'a str),
+}
+
+/// A whole answer with a 2xx status.
+pub(crate) struct Answer {
+    pub status: u16,
+    pub body: Vec<u8>,
+    /// The body ended with the connection, so that only what is in it can tell whether it is whole.
+    pub ended_with_connection: bool,
+}
+
+impl Answer {
+    /// The error of an answer that is not the document it should be.
+    pub fn decode_error(&self, malformed: json::Malformed, what: &str) -> Error {
+        if malformed == json::Malformed::Cut && self.ended_with_connection {
+            return cut_off("in the middle of the answer").with_status(self.status);
+        }
+        Error::new(
+            ErrorKind::Decode,
+            format!(
+                "the answer (HTTP {}) is not {what}; a portal or proxy may have answered in the service's place",
+                self.status
+            ),
+        )
+        .with_status(self.status)
+    }
+}
+
+/// One origin, its connections and the headers every request to it carries.
+pub(crate) struct Http {
+    agent: Agent,
+    origin: Origin,
+    chat_headers: bool,
+    lang: Option<String>,
+    limit: u64,
+    pub logger: Arc<Logger>,
+}
+
+impl Http {
+    pub fn new(
+        options: &InitOptions,
+        limits: &Limits,
+        origin: Origin,
+        proxy: Option<Proxy>,
+        logger: Arc<Logger>,
+    ) -> Result<Http> {
+        let user_agent = concat!("kustomer-c/", env!("CARGO_PKG_VERSION"));
+        let user_agent = match &options.user_agent {
+            Some(front) => format!("{front} {user_agent}"),
+            None => user_agent.to_owned(),
+        };
+        let roots = options.ca_file.as_deref().map_or(Ok(RootCerts::WebPki), roots)?;
+        // No timeouts, no proxy, no redirects: the transport and this module decide.
+        let config = Agent::config_builder()
+            .proxy(None)
+            .max_redirects(0)
+            .max_redirects_will_error(false)
+            .http_status_as_error(false)
+            .user_agent(user_agent)
+            .accept("application/json")
+            .max_response_header_size(LONGEST_HEADER)
+            .input_buffer_size(BUFFER)
+            .output_buffer_size(BUFFER)
+            .max_idle_connections(KEPT_CONNECTIONS)
+            .max_idle_connections_per_host(KEPT_CONNECTIONS)
+            .max_idle_age(KEPT_FOR)
+            .tls_config(TlsConfig::builder().root_certs(roots).build())
+            .build();
+        let chain = Dialler::new(proxy, limits.connect_timeout).chain(RustlsConnector::default()).chain(Connected);
+        Ok(Http {
+            agent: Agent::with_parts(config, chain, NoResolver),
+            origin,
+            chat_headers: options.auth == Auth::ChatKey,
+            lang: options.lang.clone(),
+            limit: limits.max_response_bytes.into(),
+            logger,
+        })
+    }
+
+    /// Asks for a resource. A kept connection that turns out to be closed is not the caller's concern: the
+    /// request goes once more, over a new one.
+    pub fn get(&self, call: &Call, path_and_query: &str, credential: Credential<'_>) -> Result<Answer> {
+        let exchange = Exchange::new(call, self.most_bytes());
+        let sent = Instant::now();
+        let mut result = self.exchange(&exchange, path_and_query, credential, KEPT_FOR);
+        if exchange.was_stale() && matches!(&result, Err(e) if e.kind() == ErrorKind::Network) {
+            self.logger.log(Level::Debug, || "a kept connection had been closed; asking over a new one".to_owned());
+            let exchange = Exchange::new(call, self.most_bytes());
+            result = self.exchange(&exchange, path_and_query, credential, Duration::ZERO);
+        }
+        self.logger.log(Level::Debug, || {
+            let path = path_and_query.split('?').next().unwrap_or_default();
+            let outcome = match &result {
+                Ok(answer) => format!("HTTP {}, {} bytes", answer.status, answer.body.len()),
+                Err(e) => e.message().to_owned(),
+            };
+            format!("GET {path}: {outcome} ({} ms)", sent.elapsed().as_millis())
+        });
+        result
+    }
+
+    /// The path with the visitor's language.
+    pub fn with_lang(&self, path: &str) -> String {
+        match &self.lang {
+            Some(lang) => format!("{path}?{}", parameter("lang", lang)),
+            None => path.to_owned(),
+        }
+    }
+
+    /// Decompressing can only make more of less, but TLS and chunks wrap it, and they may be tiny.
+    fn most_bytes(&self) -> u64 {
+        4 * self.limit + (1 << 20)
+    }
+
+    fn exchange(
+        &self,
+        exchange: &Rc<Exchange>,
+        path_and_query: &str,
+        credential: Credential<'_>,
+        max_idle: Duration,
+    ) -> Result<Answer> {
+        let request = self
+            .request(path_and_query, credential)
+            .map_err(|e| Error::new(ErrorKind::Internal, format!("a request could not be built: {e}")))?;
+        exchange.run(|| {
+            let request = self.agent.configure_request(request).max_idle_age(max_idle).build();
+            let response = self.agent.run(request).map_err(|e| self.explain(e, exchange))?;
+            exchange.enter(Phase::Body);
+            self.read(response, exchange)
+        })
+    }
+
+    fn request(
+        &self,
+        path_and_query: &str,
+        credential: Credential<'_>,
+    ) -> std::result::Result<Request<()>, ureq::http::Error> {
+        let mut request = Request::builder().method(Method::GET).uri(self.origin.uri(path_and_query)?);
+        if self.chat_headers {
+            request = request
+                .header("x-kustomer", "kustomer")
+                .header("x-kustomer-client", "kustomer-c")
+                .header("x-kustomer-version", concat!("release-v", env!("CARGO_PKG_VERSION")));
+        }
+        if let Some(lang) = &self.lang {
+            request = request.header(ACCEPT_LANGUAGE, lang);
+        }
+        let secret = |name: HeaderName, value: String| {
+            HeaderValue::try_from(value).map(|mut value| {
+                value.set_sensitive(true);
+                (name, value)
+            })
+        };
+        let header = match credential {
+            Credential::None => None,
+            Credential::TrackingToken(token) => {
+                Some(secret(HeaderName::from_static("x-kustomer-tracking-token"), token.to_owned())?)
+            }
+            Credential::Bearer(key) => Some(secret(AUTHORIZATION, format!("Bearer {key}"))?),
+        };
+        if let Some((name, value)) = header {
+            request = request.header(name, value);
+        }
+        request.body(())
+    }
+
+    fn read(&self, mut response: Response<Body>, exchange: &Exchange) -> Result<Answer> {
+        let status = response.status().as_u16();
+        if response.headers().len() > MOST_HEADERS {
+            return Err(Error::new(ErrorKind::Limit, format!("the answer has more than {MOST_HEADERS} headers"))
+                .with_status(status));
+        }
+        let retry_after = response.headers().get("retry-after").and_then(|value| value.to_str().ok());
+        let retry_after_ms = retry_after.and_then(|text| text.trim().parse::<u32>().ok()).map(|s| u64::from(s) * 1000);
+        let body = self.read_body(response.body_mut(), exchange);
+        if (200..300).contains(&status) {
+            let body = body.map_err(|e| e.with_status(status))?;
+            return Ok(Answer { status, body, ended_with_connection: exchange.ended() });
+        }
+        // The status decides, also when the body cannot be read; only what ends the call itself comes before it.
+        let details = match body {
+            Ok(body) => details(&body, |text| self.logger.secrets.redact(text)),
+            Err(e) if matches!(e.kind(), ErrorKind::Timeout | ErrorKind::Cancelled) => return Err(e),
+            Err(_) => Vec::new(),
+        };
+        Err(self.status_error(status, details, retry_after_ms))
+    }
+
+    fn read_body(&self, body: &mut Body, exchange: &Exchange) -> Result<Vec<u8>> {
+        // What a length says is taken at its word only up to the limit.
+        let expected = body.content_length().unwrap_or(0).min(self.limit);
+        let mut bytes = Vec::new();
+        let refused = |_| {
+            Error::new(ErrorKind::Limit, "there is no memory for the answer; lower `max_response_bytes` or `page_size`")
+        };
+        bytes.try_reserve(usize::try_from(expected).unwrap_or(usize::MAX)).map_err(refused)?;
+        body.with_config()
+            .limit(self.limit)
+            .reader()
+            .read_to_end(&mut bytes)
+            .map_err(|e| self.explain(e.into(), exchange))?;
+        Ok(bytes)
+    }
+
+    /// The error of an answer that is no success.
+    fn status_error(&self, status: u16, details: Vec<Detail>, retry_after_ms: Option<u64>) -> Error {
+        let (kind, remedy) = match status {
+            401 | 403 => (
+                ErrorKind::Unauthorized,
+                "check that the key is current, has the needed role and belongs to this organisation",
+            ),
+            429 => {
+                (ErrorKind::RateLimited, "the organisation's rate limit is used up; ask less often and try again later")
+            }
+            408 => (ErrorKind::Http, "try again later"),
+            500..=599 => (ErrorKind::Server, "the service has trouble; try again later"),
+            _ => (ErrorKind::Http, "the service did not accept the request"),
+        };
+        let said = details.iter().find_map(|d| d.message.as_ref().or(d.title.as_ref()));
+        let said = said.map(|text| format!(" (\"{}\")", text.as_str())).unwrap_or_default();
+        Error::new(kind, format!("HTTP {status} from {}{said}: {remedy}", self.origin.host))
+            .with_status(status)
+            .with_details(details)
+            .with_retry_after_ms(retry_after_ms)
+    }
+
+    /// What an error of ureq means. Why the sockets gave up comes first, since the error itself is wrapped
+    /// differently by transport, rustls and gzip.
+    fn explain(&self, error: ureq::Error, exchange: &Exchange) -> Error {
+        let host = &self.origin.host;
+        if let Some(stop) = exchange.stop() {
+            return exchange.stopped(stop);
+        }
+        if let Some(failure) = exchange.take_failure() {
+            return failure;
+        }
+        let network = |why: &str| {
+            Error::new(
+                ErrorKind::Network,
+                format!("the connection to {host} failed: {why}; check the network and try again"),
+            )
+        };
+        match error {
+            ureq::Error::Io(e) => match find::<rustls::Error>(&e) {
+                Some(tls) => tls_error(host, tls),
+                None if e.kind() == io::ErrorKind::UnexpectedEof => cut_off(exchange.phase().doing()),
+                None => network(&e.to_string()),
+            },
+            ureq::Error::Rustls(tls) => tls_error(host, &tls),
+            ureq::Error::Tls(why) => {
+                Error::new(ErrorKind::Tls, format!("the connection to {host} could not be secured: {why}"))
+            }
+            ureq::Error::LargeResponseHeader(..) => Error::new(
+                ErrorKind::Limit,
+                format!("the header of the answer of {host} is larger than {LONGEST_HEADER} bytes"),
+            ),
+            ureq::Error::BodyExceedsLimit(_) => Error::new(
+                ErrorKind::Limit,
+                format!(
+                    "the answer of {host} is larger than {} bytes; raise `max_response_bytes` or lower `page_size`",
+                    self.limit
+                ),
+            ),
+            ureq::Error::Protocol(e) if e.to_string().contains("too many headers") => {
+                Error::new(ErrorKind::Limit, format!("the answer has more than {MOST_HEADERS} headers"))
+            }
+            ureq::Error::Protocol(_) | ureq::Error::Decompress(..) | ureq::Error::BodyStalled if exchange.ended() => {
+                cut_off(exchange.phase().doing())
+            }
+            ureq::Error::Protocol(e) => Error::new(
+                ErrorKind::Decode,
+                format!("what {host} answered is no HTTP: {}", self.logger.secrets.redact(e.to_string())),
+            ),
+            ureq::Error::BodyStalled => Error::new(ErrorKind::Decode, format!("what {host} answered is no HTTP")),
+            ureq::Error::Decompress(..) => {
+                Error::new(ErrorKind::Decode, format!("the answer of {host} is no whole gzip"))
+            }
+            other => Error::new(
+                ErrorKind::Internal,
+                format!("an unexpected error of the HTTP layer: {}", self.logger.secrets.redact(other.to_string())),
+            ),
+        }
+    }
+}
+
+impl Exchange {
+    fn stopped(&self, stop: Stop) -> Error {
+        self.call().stopped(stop, self.phase().doing())
+    }
+}
+
+impl fmt::Debug for Http {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Http").field("host", &self.origin.host).finish_non_exhaustive()
+    }
+}
+
+fn cut_off(when: &str) -> Error {
+    Error::new(ErrorKind::Network, format!("the connection ended early while {when}; check the network and try again"))
+}
+
+/// The error inside an I/O error, however often it was wrapped.
+fn find<T: std::error::Error + 'static>(e: &io::Error) -> Option<&T> {
+    let inner = e.get_ref()?;
+    if let Some(found) = inner.downcast_ref::<T>() {
+        return Some(found);
+    }
+    inner.downcast_ref::<io::Error>().and_then(find)
+}
+
+fn tls_error(host: &str, error: &rustls::Error) -> Error {
+    use rustls::CertificateError as Certificate;
+    let (why, remedy) = match error {
+        rustls::Error::InvalidCertificate(certificate) => match certificate {
+            Certificate::NotValidYet | Certificate::NotValidYetContext { .. } => (
+                format!("its certificate is not valid yet by this device's clock, which says {}", clock()),
+                "if that is wrong, set the clock",
+            ),
+            Certificate::Expired | Certificate::ExpiredContext { .. } => (
+                format!("its certificate has expired by this device's clock, which says {}", clock()),
+                "if that is wrong, set the clock",
+            ),
+            Certificate::UnknownIssuer => (
+                "its certificate comes from an authority that is not trusted".to_owned(),
+                "if a company proxy inspects traffic here, give its authority in `ca_file`",
+            ),
+            Certificate::NotValidForName | Certificate::NotValidForNameContext { .. } => (
+                "its certificate is for another host".to_owned(),
+                "check `base_url`, and whether a portal answers in its place",
+            ),
+            other => (format!("its certificate is not acceptable ({other:?})"), "check the server's certificate"),
+        },
+        rustls::Error::InvalidMessage(_) => (
+            "it does not speak TLS".to_owned(),
+            "check the port in `base_url`, and whether a portal answers in its place",
+        ),
+        other => (other.to_string(), "check `base_url` and what stands between this device and the service"),
+    };
+    Error::new(ErrorKind::Tls, format!("{host} could not be trusted: {why}; {remedy}"))
+}
+
+/// The time of this device's clock, for a message.
+fn clock() -> String {
+    let since_1970 = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    format!("{} seconds since 1970", since_1970.as_secs())
+}
+
+/// The certificates of a PEM file, every one of which must be usable.
+fn roots(file: &Path) -> Result<RootCerts> {
+    let bad = |why: String| {
+        Error::invalid(format!("`ca_file` {}: {why}; give a PEM file of certificate authorities", file.display()))
+    };
+    let pem = std::fs::read(file).map_err(|e| bad(format!("it cannot be read ({e})")))?;
+    let mut store = rustls::RootCertStore::empty();
+    let mut certificates = Vec::new();
+    for der in CertificateDer::pem_slice_iter(&pem) {
+        let number = certificates.len() + 1;
+        let der = der.map_err(|_| bad(format!("its certificate number {number} is no PEM")))?;
+        certificates.push(Certificate::from_der(&der).to_owned());
+        store.add(der).map_err(|_| bad(format!("its certificate number {number} does not parse")))?;
+    }
+    if certificates.is_empty() {
+        return Err(bad("it holds no certificate".to_owned()));
+    }
+    Ok(RootCerts::new_with_certs(&certificates))
+}
+
+/// The service's own list of errors, in both of its shapes (source: Kustomer's documentation).
+pub(crate) fn details(body: &[u8], redact: impl Fn(String) -> String) -> Vec<Detail> {
+    let [errors] = json::text(body).map_or([None], |text| json::members(text.trim(), ["errors"]));
+    let mut found = Vec::new();
+    let listed = json::array(errors.unwrap_or("[]"), |element| {
+        if found.len() < MOST_DETAILS && json::is_object(element) {
+            found.push(detail(element, &redact));
+        }
+    });
+    if listed.is_ok() { found } else { Vec::new() }
+}
+
+fn detail(element: &str, redact: impl Fn(String) -> String) -> Detail {
+    let [code, title, detail, message, source] =
+        json::members(element, ["code", "title", "detail", "message", "source"]);
+    let text = |value: Option<&str>| -> Option<Text> {
+        // A code may be a number; it is handed on as its digits.
+        let value = value?;
+        let number = json::integer(value).map(|_| value.trim_matches('"').to_owned());
+        Some(redact(json::string(value).map(|s| s.into_owned()).or(number)?).into())
+    };
+    let source = source.filter(|source| !json::is_null(source));
+    let [pointer, parameter] = source.map_or([None; 2], |source| json::members(source, ["pointer", "parameter"]));
+    Detail {
+        code: text(code),
+        title: text(title),
+        message: text(detail).or_else(|| text(message)),
+        source: text(pointer).or_else(|| text(parameter)).or_else(|| source.map(|json| redact(json.to_owned()).into())),
+    }
+}
+
+/// `key=value` for a query, percent-encoded.
+pub(crate) fn parameter(key: &str, value: &str) -> String {
+    format!("{key}={}", percent_encoding::utf8_percent_encode(value, percent_encoding::NON_ALPHANUMERIC))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_origin_is_scheme_host_and_port_and_nothing_else() {
+        for good in [
+            "https://acme.api.kustomerapp.com",
+            "https://acme.test/",
+            "HTTPS://Acme.test:8443",
+            "http://localhost:1",
+            "http://127.9.9.9",
+            "http://[::1]:80",
+            "https://[::1]",
+            "https://10.0.0.1",
+        ] {
+            let origin = Origin::parse(good).unwrap();
+            let uri = origin.uri("/p?q=@evil.test").unwrap();
+            assert!(
+                good.to_ascii_lowercase().starts_with(&format!(
+                    "{}://{}",
+                    uri.scheme_str().unwrap(),
+                    uri.authority().unwrap()
+                )),
+                "{uri}"
+            );
+        }
+        for bad in [
+            "acme.test",
+            "ftp://acme.test",
+            "https://",
+            "https://u@acme.test",
+            "https://u:p@acme.test",
+            "https://a.test/p",
+            "https://a.test//",
+            "https://a.test?q",
+            "https://a.test#f",
+            "https://a.test:",
+            "https://a.test:0",
+            "https://a.test:65536",
+            "https://a.test:+1",
+            "https://a b",
+            "https://a_b",
+            "https://a..b",
+            "https://a.test.\\x",
+            "http://a.test",
+            "http://10.0.0.1",
+            "http://127.0.0.1.evil.test",
+            "http://localhost.evil.test",
+            "https://[::1",
+            "https://::1",
+            "https://[127.0.0.1]",
+        ] {
+            let error = Origin::parse(bad).err().unwrap_or_else(|| panic!("{bad}"));
+            assert!(error.message().contains("`base_url`"));
+        }
+        assert_eq!(Origin::of("acme", "Kustomerapp.com").unwrap().host(), "acme.api.kustomerapp.com");
+        for bad in ["", "a/b", "a:1", "@a", "a b", ".a", "[::1]"] {
+            assert!(Origin::of("acme", bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn both_shapes_of_the_services_errors_are_read() {
+        let body = br#"{"errors":[{"code":"a","message":"m","meta":{}},
+            {"status":"401","code":401,"title":"t","detail":"d","message":"no","source":{"pointer":"/data/id"}},
+            {"source":{"parameter":"page"}}, {"source":{"parameters":["a"]}}, {"detail":1e400,"source":null}, 7, null]}"#;
+        let seen = details(body, |text| text);
+        let seen: Vec<_> = seen.iter().map(|d| [d.code(), d.title(), d.message(), d.source()]).collect();
+        assert_eq!(
+            seen,
+            [
+                [Some("a"), None, Some("m"), None],
+                [Some("401"), Some("t"), Some("d"), Some("/data/id")],
+                [None, None, None, Some("page")],
+                [None, None, None, Some(r#"{"parameters":["a"]}"#)],
+                [None, None, None, None],
+            ]
+        );
+        for odd in [&b""[..], b"<html>", b"[]", b"{}", b"{\"errors\":{}}", b"{\"errors\":[", b"\xff"] {
+            assert!(details(odd, |text| text).is_empty());
+        }
+        let many = format!("{{\"errors\":[{}{{}}]}}", "{},".repeat(500));
+        assert_eq!(details(many.as_bytes(), |text| text).len(), MOST_DETAILS);
+    }
+}

@@ -1,0 +1,69 @@
+/* What this release does not do yet says so. To be deleted with the release that brings them. */
+#include "check.h"
+
+struct seen {
+    int responses;
+    int errors;
+    kustomer_code code;
+};
+
+static int32_t note(const kustomer_response *response, const kustomer_error *error, void *user_data)
+{
+    struct seen *seen = (struct seen *)user_data;
+    seen->responses += response != NULL;
+    seen->errors += error != NULL;
+    seen->code = kustomer_error_code(error);
+    return 0;
+}
+
+static void login_and_logout_are_unsupported(kustomer_client *client)
+{
+    const kustomer_call_options options = KUSTOMER_CALL_OPTIONS_INIT;
+    kustomer_error *error = POISON(kustomer_error);
+    CHECK_FAILS(kustomer_login(client, "e30.e30.e30", NULL, &error), &error, KUSTOMER_ERROR_UNSUPPORTED, NULL);
+    CHECK_FAILS(kustomer_login(client, "e30.e30.e30", &options, &error), &error, KUSTOMER_ERROR_UNSUPPORTED, NULL);
+    CHECK_CODE(kustomer_login(client, "e30.e30.e30", NULL, NULL), KUSTOMER_ERROR_UNSUPPORTED);
+    CHECK_FAILS(kustomer_logout(client, NULL, &error), &error, KUSTOMER_ERROR_UNSUPPORTED, NULL);
+    CHECK_FAILS(kustomer_logout(client, &options, &error), &error, KUSTOMER_ERROR_UNSUPPORTED, NULL);
+    CHECK_CODE(kustomer_logout(client, NULL, NULL), KUSTOMER_ERROR_UNSUPPORTED);
+}
+
+static void prefetch_is_unsupported(kustomer_client *client)
+{
+    kustomer_get_conversations_options options = all_pages();
+    struct seen seen = {0, 0, KUSTOMER_OK};
+    kustomer_pager *pager = POISON(kustomer_pager);
+    kustomer_error *error = POISON(kustomer_error);
+    options.prefetch = 1;
+    CHECK_CODE(kustomer_get_conversations(client, &options, note, &seen), KUSTOMER_ERROR_UNSUPPORTED);
+    CHECK(seen.responses == 0 && seen.errors == 1 && seen.code == KUSTOMER_ERROR_UNSUPPORTED);
+    CHECK_FAILS(kustomer_pager_new(client, &options, &pager, &error), &error, KUSTOMER_ERROR_UNSUPPORTED, "`prefetch`");
+    CHECK(pager == NULL);
+    options.all_pages = 0;
+    options.prefetch = 16;
+    CHECK_FAILS(kustomer_pager_new(client, &options, &pager, &error), &error, KUSTOMER_ERROR_UNSUPPORTED, "`prefetch`");
+}
+
+static void retries_are_unsupported(void)
+{
+    kustomer_init_options options = test_options();
+    const int32_t some[] = {1, 2, 10};
+    for (size_t i = 0; i < COUNT(some); i++) {
+        kustomer_client *client = POISON(kustomer_client);
+        kustomer_error *error = POISON(kustomer_error);
+        options.max_retries = some[i];
+        CHECK_FAILS(kustomer_init(&options, &client, &error), &error, KUSTOMER_ERROR_UNSUPPORTED, "`max_retries`");
+        CHECK(client == NULL);
+    }
+}
+
+int main(void)
+{
+    kustomer_client *client = test_client();
+    login_and_logout_are_unsupported(client);
+    prefetch_is_unsupported(client);
+    retries_are_unsupported();
+    CHECK(list_all(client).rows == ALL_ROWS); /* and what it does, it still does */
+    kustomer_client_free(client);
+    return check_report();
+}

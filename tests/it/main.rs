@@ -1,0 +1,8 @@
+//! What users may rely on, over real sockets: the Rust API, the C programs, the exported symbols.
+
+#[path = "../sandbox/mod.rs"]
+mod sandbox;
+
+mod api;
+mod c_programs;
+mod library_file;
