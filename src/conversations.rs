@@ -40,7 +40,7 @@ pub(crate) fn fetch(
             answer?
         }
     };
-    let response = decode(&answer, query, page)?;
+    let response = decode(client, &answer, query, page)?;
     call.check("about to deliver a page")?;
     Ok(response)
 }
@@ -55,10 +55,10 @@ fn same_visitor(began: u64, now: u64) -> Result<()> {
     ))
 }
 
-fn decode(answer: &Answer, query: &Query, page: i32) -> Result<Response> {
+fn decode(client: &Inner, answer: &Answer, query: &Query, page: i32) -> Result<Response> {
     let asked = Asked { page, page_size: query.page_size, keep_json: query.keep_json };
     Response::decode(&answer.body, asked).map_err(|malformed| {
-        answer.decode_error(malformed, "a page of conversations that can be read and walked on from")
+        client.http.decode_error(answer, malformed, "a page of conversations that can be read and walked on from")
     })
 }
 
@@ -110,6 +110,11 @@ impl Pager {
 
     pub(crate) fn check_process(&self) -> Result<()> {
         self.client.check_process()
+    }
+
+    /// Whether the last page was delivered.
+    pub(crate) fn is_at_end(&self) -> bool {
+        self.next.is_none()
     }
 
     fn step(&mut self, page: i32) -> Result<Response> {

@@ -141,23 +141,6 @@ pub(crate) struct Answer {
     pub ended_with_connection: bool,
 }
 
-impl Answer {
-    /// The error of an answer that is not the document it should be.
-    pub fn decode_error(&self, malformed: json::Malformed, what: &str) -> Error {
-        if malformed == json::Malformed::Cut && self.ended_with_connection {
-            return cut_off("in the middle of the answer").with_status(self.status);
-        }
-        Error::new(
-            ErrorKind::Decode,
-            format!(
-                "the answer (HTTP {}) is not {what}; a portal or proxy may have answered in the service's place",
-                self.status
-            ),
-        )
-        .with_status(self.status)
-    }
-}
-
 /// One origin, its connections and the headers every request to it carries.
 pub(crate) struct Http {
     agent: Agent,
@@ -229,6 +212,27 @@ impl Http {
             format!("GET {path}: {outcome} ({} ms)", sent.elapsed().as_millis())
         });
         result
+    }
+
+    /// The error of an answer that is not the document it should be: cut off, the service's own list of
+    /// errors in spite of its status, or something else.
+    pub fn decode_error(&self, answer: &Answer, malformed: json::Malformed, what: &str) -> Error {
+        let status = answer.status;
+        if malformed == json::Malformed::Cut && answer.ended_with_connection {
+            return cut_off("in the middle of the answer").with_status(status);
+        }
+        let details = details(&answer.body, |text| self.logger.secrets.redact(text));
+        if !details.is_empty() && is_without_data(&answer.body) {
+            return self.status_error(status, details, None);
+        }
+        Error::new(
+            ErrorKind::Decode,
+            format!(
+                "the answer of {} (HTTP {status}) is not {what}; a portal or proxy may have answered in its place",
+                self.origin.host
+            ),
+        )
+        .with_status(status)
     }
 
     /// The path with the visitor's language.
@@ -495,6 +499,11 @@ fn roots(file: &Path) -> Result<RootCerts> {
         return Err(bad("it holds no certificate".to_owned()));
     }
     Ok(RootCerts::new_with_certs(&certificates))
+}
+
+fn is_without_data(body: &[u8]) -> bool {
+    let [data] = json::text(body).map_or([None], |text| json::members(text, ["data"]));
+    data.is_none_or(json::is_null)
 }
 
 /// The service's own list of errors, in both of its shapes (source: Kustomer's documentation).

@@ -2,7 +2,7 @@
 //! every field is read leniently, so that an odd one costs itself and not the page.
 
 use crate::error::Result;
-use crate::http::Answer;
+use crate::http::{Answer, Http};
 use crate::json::{self, Malformed};
 use crate::text::Text;
 use crate::timestamp::epoch_ms;
@@ -453,8 +453,8 @@ pub(crate) struct SettingsFields {
 
 impl Settings {
     /// From the answer to `GET /p/v1/chat/settings`.
-    pub(crate) fn decode(answer: &Answer) -> Result<Settings> {
-        let attributes = attributes(answer, "the organisation's chat settings")?;
+    pub(crate) fn decode(http: &Http, answer: &Answer) -> Result<Settings> {
+        let attributes = attributes(http, answer, "the organisation's chat settings")?;
         let [enabled, no_history, team_name, greeting] =
             json::members(attributes, ["enabled", "noHistory", "teamName", "greeting"]);
         let text = |value: Option<&str>| value.and_then(json::string).map(|text| text.into_owned().into());
@@ -498,7 +498,7 @@ impl Settings {
 }
 
 /// The attributes of the one resource of an answer.
-pub(crate) fn attributes<'a>(answer: &'a Answer, what: &str) -> Result<&'a str> {
+pub(crate) fn attributes<'a>(http: &Http, answer: &'a Answer, what: &str) -> Result<&'a str> {
     let find = || {
         let mut data = None;
         json::object(json::text(&answer.body)?, |key, value| {
@@ -509,7 +509,7 @@ pub(crate) fn attributes<'a>(answer: &'a Answer, what: &str) -> Result<&'a str> 
         let [attributes] = json::members(data.ok_or(Malformed::Other)?, ["attributes"]);
         attributes.filter(|attributes| json::is_object(attributes)).ok_or(Malformed::Other)
     };
-    find().map_err(|malformed| answer.decode_error(malformed, what))
+    find().map_err(|malformed| http.decode_error(answer, malformed, what))
 }
 
 #[cfg(test)]

@@ -47,12 +47,12 @@ impl Visitor {
     }
 
     /// From the answer to `GET /c/v1/tracking/tokens/current`.
-    fn decode(answer: &Answer) -> Result<Visitor> {
+    fn decode(http: &Http, answer: &Answer) -> Result<Visitor> {
         const WHAT: &str = "a tracking token";
-        let attributes = model::attributes(answer, WHAT)?;
+        let attributes = model::attributes(http, answer, WHAT)?;
         let [id, token, verified] = json::members(attributes, ["trackingId", "token", "verified"]);
         let token = token.and_then(json::string).filter(|token| check_secret("token", token).is_ok());
-        let token = token.ok_or_else(|| answer.decode_error(json::Malformed::Other, WHAT))?;
+        let token = token.ok_or_else(|| http.decode_error(answer, json::Malformed::Other, WHAT))?;
         let id = id.and_then(json::string).filter(|id| !id.is_empty());
         Ok(Visitor(Arc::new(VisitorFields {
             tracking_token: Some(token.into_owned().into()),
@@ -170,8 +170,8 @@ impl Visitors {
             |state| state.settings.clone(),
             |state| &mut state.settings_flight,
             || {
-                let settings =
-                    Settings::decode(&http.get(call, &http.with_lang("/p/v1/chat/settings"), Credential::None)?)?;
+                let answer = http.get(call, &http.with_lang("/p/v1/chat/settings"), Credential::None)?;
+                let settings = Settings::decode(http, &answer)?;
                 self.state().settings = Some(settings);
                 Ok(())
             },
@@ -224,7 +224,7 @@ impl Visitors {
                 result => result?,
             },
         };
-        let visitor = Visitor::decode(&answer)?;
+        let visitor = Visitor::decode(http, &answer)?;
         let token = visitor.tracking_token().unwrap_or_default().to_owned();
         http.logger.secrets.learn(&token);
         let changed = {

@@ -57,7 +57,7 @@ fn the_version_macros_are_the_crates_version() {
 fn the_negative_constants_are_what_the_library_answers() {
     use kustomer::ffi::*;
     let header = generated();
-    
+
     let (unknown, pages, time) = null_answers(std::ptr::null(), std::ptr::null());
     assert_eq!(macro_value(&header, "KUSTOMER_UNKNOWN"), format!("({unknown})"));
     assert_eq!(macro_value(&header, "KUSTOMER_NO_PAGE"), format!("({pages})"));

@@ -129,7 +129,11 @@ unsafe fn walk(
         Ok(())
     };
     if all_pages {
-        client.client.pages(&options)?.try_for_each(|page| deliver(page?))
+        let mut pages = client.client.pages(&options)?;
+        while !pages.is_at_end() {
+            pages.next().map_or(Ok(()), |page| deliver(page?))?;
+        }
+        Ok(())
     } else {
         deliver(client.client.get_conversations(&options)?)
     }

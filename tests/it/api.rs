@@ -105,7 +105,8 @@ fn a_saved_token_brings_its_visitor_back_and_the_hook_hears_of_new_ones_only() {
     assert!(new.get_conversations(&all()).unwrap().is_empty());
     let token = seen.lock().unwrap()[0].tracking_token().unwrap().to_owned();
     sandbox.add_conversations(new.visitor().unwrap().tracking_id().unwrap(), 3);
-    let back = Client::init(InitOptions { tracking_token: Some(token), on_visitor: told(&seen), ..options(&sandbox) }).unwrap();
+    let back = Client::init(InitOptions { tracking_token: Some(token), on_visitor: told(&seen), ..options(&sandbox) })
+        .unwrap();
     assert_eq!(back.get_conversations(&all()).unwrap().len(), 3);
     assert_eq!(back.visitor().unwrap().tracking_id(), new.visitor().unwrap().tracking_id());
     assert_eq!(seen.lock().unwrap().len(), 1);
@@ -137,7 +138,8 @@ fn a_walk_delivers_every_row_once_in_the_services_order() {
     assert_eq!(pages.iter().map(|p| p.len()).collect::<Vec<_>>(), [100, 100, 50]);
     let ids: std::collections::HashSet<_> = pages.iter().flat_map(|p| p.conversations()).map(|c| c.id()).collect();
     assert_eq!(ids.len(), 250);
-    let mut times: Vec<_> = pages.iter().flat_map(|p| p.conversations()).filter_map(|c| c.last_message_at_ms()).collect();
+    let mut times: Vec<_> =
+        pages.iter().flat_map(|p| p.conversations()).filter_map(|c| c.last_message_at_ms()).collect();
     assert!(times.len() > 200);
     let delivered = times.clone();
     times.sort_by_key(|ms| std::cmp::Reverse(*ms));
@@ -227,7 +229,8 @@ fn no_history_asks_for_active_conversations_only() {
 #[test]
 fn an_api_key_lists_the_conversations_of_the_customer_a_call_names() {
     let sandbox = sandbox();
-    let server = InitOptions { api_key: sandbox.api_key(), auth: Auth::ApiKey, tracking_token: None, ..options(&sandbox) };
+    let server =
+        InitOptions { api_key: sandbox.api_key(), auth: Auth::ApiKey, tracking_token: None, ..options(&sandbox) };
     let client = Client::init(server).unwrap();
     assert!(sandbox.requests().is_empty());
     let page = client.get_conversations(&GetConversationsOptions { customer_id: Some(sandbox.customer_id()), ..all() });
@@ -307,7 +310,10 @@ fn silent() -> (TcpListener, InitOptions) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let base_url = Some(format!("http://{}", listener.local_addr().unwrap()));
     let api_key = "server-key".to_owned();
-    (listener, InitOptions { api_key, auth: Auth::ApiKey, base_url, proxy: Some(String::new()), ..InitOptions::default() })
+    (
+        listener,
+        InitOptions { api_key, auth: Auth::ApiKey, base_url, proxy: Some(String::new()), ..InitOptions::default() },
+    )
 }
 
 #[test]
@@ -327,7 +333,8 @@ fn a_token_ends_a_call_that_is_waiting_and_the_client_stays_usable() {
     let client = Client::init(options).unwrap();
     for _ in 0..3 {
         let cancel = Cancel::new();
-        let options = GetConversationsOptions { customer_id: Some("c".to_owned()), cancel: Some(cancel.clone()), ..all() };
+        let options =
+            GetConversationsOptions { customer_id: Some("c".to_owned()), cancel: Some(cancel.clone()), ..all() };
         std::thread::scope(|scope| {
             let call = scope.spawn(|| client.get_conversations(&options));
             // Triggered once the request has arrived, so that the call is waiting for the answer.
@@ -345,7 +352,8 @@ fn nobody_listening_is_a_network_error_that_names_the_host() {
     let (listener, options) = silent();
     drop(listener);
     let client = Client::init(options).unwrap();
-    let error = client.get_conversations(&GetConversationsOptions { customer_id: Some("c".to_owned()), ..all() }).unwrap_err();
+    let error =
+        client.get_conversations(&GetConversationsOptions { customer_id: Some("c".to_owned()), ..all() }).unwrap_err();
     assert_eq!((error.kind(), error.retryable()), (ErrorKind::Network, true));
     assert!(error.message().contains("127.0.0.1"), "{error}");
 }

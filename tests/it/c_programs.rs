@@ -33,7 +33,13 @@ fn root(path: &str) -> PathBuf {
 fn check(command: &mut Command) -> Output {
     let output = command.output().unwrap_or_else(|e| panic!("{command:?}: {e}"));
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    assert!(output.status.success(), "{command:?}: {}\n{}\n{}", output.status, text(&output.stdout), text(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{command:?}: {}\n{}\n{}",
+        output.status,
+        text(&output.stdout),
+        text(&output.stderr)
+    );
     output
 }
 
@@ -51,7 +57,8 @@ fn compiler(source: &str, standard: &str) -> Command {
 }
 
 fn build(source: &str, standard: &str, link: Link) -> PathBuf {
-    let program = BUILD.path().join(format!("{}{}", source.replace(['/', '.'], "_"), matches!(link, Link::Static) as u8));
+    let program =
+        BUILD.path().join(format!("{}{}", source.replace(['/', '.'], "_"), matches!(link, Link::Static) as u8));
     let mut command = compiler(source, standard);
     command.args(["-g", "-pthread", "-D_GNU_SOURCE", "-o"]).arg(&program).arg(root(source));
     match link {

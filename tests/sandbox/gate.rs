@@ -8,7 +8,6 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -17,18 +16,16 @@ pub const TRACKING_TOKEN: &str = "x-kustomer-tracking-token";
 const CHAT_HEADERS: [(&str, &[u8]); 3] =
     [("x-kustomer", b"kustomer"), ("x-kustomer-client", b"kustomer-c"), ("x-kustomer-version", b"release-v")];
 
-/// What the routes, the listeners and the handle share.
-pub struct Shared {
-    live: Mutex<Live>,
-    pub connections: AtomicUsize,
-}
+/// What the routes, the listeners and the handle share: all that changes while the sandbox runs.
+#[derive(Clone)]
+pub struct Shared(Arc<Mutex<Live>>);
 
-/// All that changes while the sandbox runs.
 pub struct Live {
     /// The switches, as they stand now.
     pub options: Options,
     pub world: World,
     pub seen: Vec<Seen>,
+    pub connections: usize,
     /// For the next request on a path: an answer, or none at all.
     pub planned: Vec<(String, Option<Answer>)>,
     /// When the rate limit's window began, and how many requests it has seen.
@@ -38,7 +35,7 @@ pub struct Live {
 enum Decision {
     Serve(HeaderMap),
     Answer(Response),
-    Hang,
+    HangUp,
 }
 
 impl Shared {
@@ -47,27 +44,28 @@ impl Shared {
             world: World::new(options.conversations, options.customer_conversations),
             options,
             seen: Vec::new(),
+            connections: 0,
             planned: Vec::new(),
             window: (Instant::now(), 0),
         };
-        Shared { live: Mutex::new(live), connections: AtomicUsize::new(0) }
+        Shared(Arc::new(Mutex::new(live)))
     }
 
     pub fn lock(&self) -> MutexGuard<'_, Live> {
-        self.live.lock().unwrap()
+        self.0.lock().unwrap()
     }
 }
 
-pub async fn gate(State(shared): State<Arc<Shared>>, request: Request, next: Next) -> Response {
+pub async fn gate(State(shared): State<Shared>, request: Request, next: Next) -> Response {
     let latency = shared.lock().arrive(&request);
     if !latency.is_zero() {
         tokio::time::sleep(latency).await;
     }
     let decision = shared.lock().decide(request.uri().path());
     match decision {
-        // hyper has no word for "no answer". Unwinding (without the panic message) ends the
-        // connection's task, and with it the connection.
-        Decision::Hang => std::panic::resume_unwind(Box::new("dropped by a switch")),
+        // hyper has no word for "no answer". Unwinding ends the connection's task and with it the
+        // connection; resume_unwind does so without a panic's message.
+        Decision::HangUp => std::panic::resume_unwind(Box::new("dropped by a switch")),
         Decision::Answer(response) => response,
         Decision::Serve(quota) => {
             let mut response = match check_headers(request.uri().path(), request.headers()) {
@@ -92,7 +90,7 @@ impl Live {
     fn decide(&mut self, path: &str) -> Decision {
         match self.options.outage {
             Outage::Off => {}
-            Outage::Drop => return Decision::Hang,
+            Outage::Drop => return Decision::HangUp,
             Outage::Unavailable => {
                 let refusal = Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "the sandbox's outage switch is on");
                 return Decision::Answer(refusal.into_response());
@@ -101,7 +99,7 @@ impl Live {
         if let Some(at) = self.planned.iter().position(|(planned, _)| planned == path) {
             return match self.planned.remove(at).1 {
                 Some(answer) => Decision::Answer(answer.into_response()),
-                None => Decision::Hang,
+                None => Decision::HangUp,
             };
         }
         self.count_against_quota()

@@ -17,8 +17,7 @@ use serde_json::json;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::Ordering;
-use std::sync::{Arc, MutexGuard};
+use std::sync::MutexGuard;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 use tokio::net::TcpStream;
@@ -123,7 +122,7 @@ impl Answer {
 
 /// A running service. It stops when this is dropped.
 pub struct Sandbox {
-    shared: Arc<Shared>,
+    shared: Shared,
     https: SocketAddr,
     http: SocketAddr,
     tracking_token: String,
@@ -149,7 +148,7 @@ impl Sandbox {
         std::fs::write(&ca_file, ca_pem)?;
 
         let token_life_s = options.token_life_s;
-        let shared = Arc::new(Shared::new(options));
+        let shared = Shared::new(options);
         let tracking_token = shared.lock().world.issue_token(RETURNING_TRACKING_ID, token_life_s);
         let runtime = serve(&shared, https, http, RustlsConfig::from_config(tls))?;
         Ok(Sandbox {
@@ -279,7 +278,7 @@ impl Sandbox {
 
     /// TCP connections accepted so far, on both ports.
     pub fn connections(&self) -> usize {
-        self.shared.connections.load(Ordering::SeqCst)
+        self.live().connections
     }
 
     fn live(&self) -> MutexGuard<'_, Live> {
@@ -301,7 +300,7 @@ fn listen(port: u16) -> io::Result<TcpListener> {
     Ok(listener)
 }
 
-fn serve(shared: &Arc<Shared>, https: TcpListener, http: TcpListener, tls: RustlsConfig) -> io::Result<Runtime> {
+fn serve(shared: &Shared, https: TcpListener, http: TcpListener, tls: RustlsConfig) -> io::Result<Runtime> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let _inside = runtime.enter();
     let counting = Counting(shared.clone());
@@ -315,7 +314,7 @@ fn serve(shared: &Arc<Shared>, https: TcpListener, http: TcpListener, tls: Rustl
 
 /// Counts connections, and sends small answers at once.
 #[derive(Clone)]
-struct Counting(Arc<Shared>);
+struct Counting(Shared);
 
 impl<S> Accept<TcpStream, S> for Counting {
     type Stream = TcpStream;
@@ -323,7 +322,7 @@ impl<S> Accept<TcpStream, S> for Counting {
     type Future = std::future::Ready<io::Result<(TcpStream, S)>>;
 
     fn accept(&self, stream: TcpStream, service: S) -> Self::Future {
-        self.0.connections.fetch_add(1, Ordering::SeqCst);
+        self.0.lock().connections += 1;
         std::future::ready(stream.set_nodelay(true).map(|()| (stream, service)))
     }
 }

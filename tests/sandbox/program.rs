@@ -193,18 +193,15 @@ fn fail(code: u8, message: &str) -> ExitCode {
 /// Ctrl-C and its like, held back so that the temp folder is removed before the end.
 #[cfg(unix)]
 mod signals {
-    use std::mem::MaybeUninit;
-    use std::ptr;
-
     fn stopping() -> libc::sigset_t {
-        let mut set = MaybeUninit::uninit();
-        // SAFETY: sigemptyset fills in the set before anything reads it.
+        // SAFETY: sigset_t is plain data, and sigemptyset makes it a set.
         unsafe {
-            libc::sigemptyset(set.as_mut_ptr());
+            let mut set = std::mem::zeroed();
+            libc::sigemptyset(&mut set);
             for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP] {
-                libc::sigaddset(set.as_mut_ptr(), signal);
+                libc::sigaddset(&mut set, signal);
             }
-            set.assume_init()
+            set
         }
     }
 
@@ -212,7 +209,7 @@ mod signals {
     pub fn hold(held: bool) {
         let how = if held { libc::SIG_BLOCK } else { libc::SIG_UNBLOCK };
         // SAFETY: the set is whole, and the old one is not asked for.
-        unsafe { libc::pthread_sigmask(how, &stopping(), ptr::null_mut()) };
+        unsafe { libc::pthread_sigmask(how, &stopping(), std::ptr::null_mut()) };
     }
 
     /// Until one comes.

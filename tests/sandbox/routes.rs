@@ -15,7 +15,6 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use std::collections::HashMap;
-use std::sync::Arc;
 use tower_http::compression::CompressionLayer;
 
 const CHAT_SESSIONS: &str = "/c/v1/chat/sessions";
@@ -25,7 +24,7 @@ const MAX_PAGE_SIZE: u64 = 100;
 type Parameters = HashMap<String, String>;
 type Document = Result<Json<Value>, Refusal>;
 
-pub fn router(shared: Arc<Shared>) -> Router {
+pub fn router(shared: Shared) -> Router {
     Router::new()
         .route("/p/v1/chat/settings", get(settings))
         .route("/c/v1/tracking/tokens/current", get(current_token))
@@ -41,7 +40,7 @@ pub fn router(shared: Arc<Shared>) -> Router {
         .with_state(shared)
 }
 
-async fn settings(State(shared): State<Arc<Shared>>, Query(parameters): Query<Parameters>) -> Json<Value> {
+async fn settings(State(shared): State<Shared>, Query(parameters): Query<Parameters>) -> Json<Value> {
     let language = parameters.get("lang").map_or("en", |lang| lang.split(['-', '_']).next().unwrap());
     let (greeting, away) = match language {
         "ar" => ("مرحبًا! كيف يمكننا مساعدتك؟", "نحن غير متصلين حاليًا."),
@@ -64,25 +63,26 @@ async fn settings(State(shared): State<Arc<Shared>>, Query(parameters): Query<Pa
     }}))
 }
 
-async fn current_token(State(shared): State<Arc<Shared>>, headers: HeaderMap) -> Document {
+async fn current_token(State(shared): State<Shared>, headers: HeaderMap) -> Document {
     let mut live = shared.lock();
     let tracking_id = match token_owner(&live, &headers, live.options.renews_expired)? {
         Some(saved) => saved,
         None => live.world.new_visitor(),
     };
-    Ok(issue_token(&mut live, &tracking_id))
+    let sent = headers.get(TRACKING_TOKEN).and_then(|token| token.to_str().ok());
+    Ok(token_document(&mut live, sent, &tracking_id))
 }
 
 /// Logout: a visitor nobody knows.
-async fn reset(State(shared): State<Arc<Shared>>, body: Bytes) -> Document {
+async fn reset(State(shared): State<Shared>, body: Bytes) -> Document {
     json_object(&body)?;
     let mut live = shared.lock();
     let tracking_id = live.world.new_visitor();
-    Ok(issue_token(&mut live, &tracking_id))
+    Ok(token_document(&mut live, None, &tracking_id))
 }
 
-fn issue_token(live: &mut Live, tracking_id: &str) -> Json<Value> {
-    let token = live.world.issue_token(tracking_id, live.options.token_life_s);
+fn token_document(live: &mut Live, sent: Option<&str>, tracking_id: &str) -> Json<Value> {
+    let token = live.world.current_token(sent, tracking_id, live.options.token_life_s);
     let verified = live.world.visitor(tracking_id).verified;
     Json(json!({"data": {
         "type": "tracking_token",
@@ -91,7 +91,7 @@ fn issue_token(live: &mut Live, tracking_id: &str) -> Json<Value> {
     }}))
 }
 
-async fn identity(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: Bytes) -> Document {
+async fn identity(State(shared): State<Shared>, headers: HeaderMap, body: Bytes) -> Document {
     let mut live = shared.lock();
     let tracking_id = visitor(&live, &headers)?;
     let body = json_object(&body)?;
@@ -103,7 +103,7 @@ async fn identity(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: B
 }
 
 async fn visitor_conversations(
-    State(shared): State<Arc<Shared>>,
+    State(shared): State<Shared>,
     headers: HeaderMap,
     Query(parameters): Query<Parameters>,
 ) -> Result<Response, Refusal> {
@@ -116,7 +116,7 @@ async fn visitor_conversations(
 }
 
 async fn server_conversations(
-    State(shared): State<Arc<Shared>>,
+    State(shared): State<Shared>,
     headers: HeaderMap,
     Query(parameters): Query<Parameters>,
 ) -> Result<Response, Refusal> {
@@ -134,7 +134,7 @@ async fn server_conversations(
 }
 
 /// How one finds out cheaply whether the list has changed.
-async fn stats(State(shared): State<Arc<Shared>>, headers: HeaderMap) -> Document {
+async fn stats(State(shared): State<Shared>, headers: HeaderMap) -> Document {
     let mut live = shared.lock();
     let customer_id = customer(&mut live, &headers)?;
     let rows = live.world.rows(|row| row.customer_id == customer_id);

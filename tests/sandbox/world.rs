@@ -14,6 +14,8 @@ pub struct Visitor {
     pub customer_id: String,
     /// Whether a login proved who they are.
     pub verified: bool,
+    /// Tokens with a lower serial were issued before the login.
+    first_good_serial: u64,
 }
 
 pub struct World {
@@ -43,7 +45,7 @@ impl World {
             tokens_issued: 0,
             first_good_serial: 0,
         };
-        let returning = Visitor { customer_id: RETURNING_CUSTOMER_ID.into(), verified: false };
+        let returning = Visitor { customer_id: RETURNING_CUSTOMER_ID.into(), verified: false, first_good_serial: 0 };
         world.visitors.insert(RETURNING_TRACKING_ID.into(), returning);
         world.sort();
         world
@@ -59,7 +61,7 @@ impl World {
     /// The visitor of a token this service signed; perhaps before it was restarted and forgot them.
     pub fn visitor(&mut self, tracking_id: &str) -> &mut Visitor {
         if !self.visitors.contains_key(tracking_id) {
-            let visitor = Visitor { customer_id: self.new_id(), verified: false };
+            let visitor = Visitor { customer_id: self.new_id(), verified: false, first_good_serial: 0 };
             self.visitors.insert(tracking_id.into(), visitor);
         }
         self.visitors.get_mut(tracking_id).unwrap()
@@ -68,6 +70,17 @@ impl World {
     pub fn issue_token(&mut self, tracking_id: &str, life_s: u64) -> String {
         self.tokens_issued += 1;
         Tracking::new(tracking_id, self.tokens_issued, life_s).sign()
+    }
+
+    /// The token that was sent, while it is good; a fresh one otherwise.
+    pub fn current_token(&mut self, sent: Option<&str>, tracking_id: &str, life_s: u64) -> String {
+        let first_good = self.visitor(tracking_id).first_good_serial.max(self.first_good_serial);
+        let good =
+            |token: &str| Tracking::read(token).is_some_and(|t| t.serial >= first_good && t.exp > tokens::now_s());
+        match sent.filter(|token| good(token)) {
+            Some(sent) => sent.into(),
+            None => self.issue_token(tracking_id, life_s),
+        }
     }
 
     pub fn expire_tokens(&mut self) {
@@ -88,7 +101,9 @@ impl World {
             Some(id) => id.clone(),
             None => self.new_customer(name),
         };
+        let first_good_serial = self.tokens_issued + 1;
         let visitor = self.visitor(tracking_id);
+        visitor.first_good_serial = first_good_serial;
         visitor.verified = true;
         let anonymous_id = std::mem::replace(&mut visitor.customer_id, customer_id.clone());
         // A customer who logs in as another one does not take a history along.
