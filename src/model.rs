@@ -662,7 +662,9 @@ mod tests {
         assert_eq!(Response::decode(b"", ASKED).unwrap_err(), Malformed::Cut);
     }
 
-    fn pages(page: i32, rest: &str) -> Option<(i32, Option<i32>, Option<i32>, Option<i32>)> {
+    type Numbers = (i32, Option<i32>, Option<i32>, Option<i32>);
+
+    fn pages(page: i32, rest: &str) -> Option<Numbers> {
         let body = format!(r#"{{"data":[]{rest}}}"#);
         let page = Response::decode(body.as_bytes(), Asked { page, page_size: 10, keep_json: false }).ok()?;
         let Pages { current, first, next, previous } = page.pages();

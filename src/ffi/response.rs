@@ -20,6 +20,11 @@ pub struct kustomer_conversation {
     index: usize,
 }
 
+// SAFETY: a row is never written to, and neither is the page it points to, which lives as long as the row.
+unsafe impl Send for kustomer_conversation {}
+// SAFETY: as above.
+unsafe impl Sync for kustomer_conversation {}
+
 /// The page numbers around a page, each KUSTOMER_NO_PAGE when there is no such page. Frozen; new facts come as functions.
 #[repr(C)]
 #[derive(Clone, Copy)]
