@@ -107,7 +107,8 @@ typedef struct kustomer_init_options {
   int32_t auth;
   // 1: send nothing now; the first call does it.
   uint32_t lazy_init;
-  // The whole origin, https://host[:port]; http:// only to loopback. Default: https://{org from key}.api.{host_domain}.
+  // The whole origin, `https://host[:port]`; `http://` only to loopback. Default: `https://{org}.api.{host_domain}`, the
+  // organisation from the key.
   const char *base_url;
   // Default "kustomerapp.com".
   const char *host_domain;
@@ -119,7 +120,7 @@ typedef struct kustomer_init_options {
   const char *tracking_token;
   // Put in front of "kustomer-c/x.y.z".
   const char *user_agent;
-  // http://[user:password@]host[:port], used by CONNECT. NULL: from the environment, read once in kustomer_init
+  // `http://[user:password@]host[:port]`, used by CONNECT. NULL: from the environment, read once in kustomer_init
   // (https_proxy, HTTPS_PROXY, all_proxy, ALL_PROXY; no_proxy, NO_PROXY); "": none.
   const char *proxy;
   // A PEM file of certificate authorities, in place of the built-in roots.

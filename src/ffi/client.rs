@@ -44,7 +44,8 @@ pub struct kustomer_init_options {
     pub auth: i32,
     /// 1: send nothing now; the first call does it.
     pub lazy_init: u32,
-    /// The whole origin, https://host[:port]; http:// only to loopback. Default: https://{org from key}.api.{host_domain}.
+    /// The whole origin, `https://host[:port]`; `http://` only to loopback. Default: `https://{org}.api.{host_domain}`, the
+    /// organisation from the key.
     pub base_url: *const c_char,
     /// Default "kustomerapp.com".
     pub host_domain: *const c_char,
@@ -56,7 +57,7 @@ pub struct kustomer_init_options {
     pub tracking_token: *const c_char,
     /// Put in front of "kustomer-c/x.y.z".
     pub user_agent: *const c_char,
-    /// http://[user:password@]host[:port], used by CONNECT. NULL: from the environment, read once in kustomer_init
+    /// `http://[user:password@]host[:port]`, used by CONNECT. NULL: from the environment, read once in kustomer_init
     /// (https_proxy, HTTPS_PROXY, all_proxy, ALL_PROXY; no_proxy, NO_PROXY); "": none.
     pub proxy: *const c_char,
     /// A PEM file of certificate authorities, in place of the built-in roots.
