@@ -219,7 +219,7 @@ impl Http {
     pub fn decode_error(&self, answer: &Answer, malformed: json::Malformed, what: &str) -> Error {
         let status = answer.status;
         if malformed == json::Malformed::Cut && answer.ended_with_connection {
-            return cut_off("in the middle of the answer").with_status(status);
+            return self.cut_off("reading the answer").with_status(status);
         }
         let details = details(&answer.body, |text| self.logger.secrets.redact(text));
         if !details.is_empty() && is_without_data(&answer.body) {
@@ -360,6 +360,14 @@ impl Http {
             .with_retry_after_ms(retry_after_ms)
     }
 
+    fn cut_off(&self, doing: &str) -> Error {
+        let host = &self.origin.host;
+        Error::new(
+            ErrorKind::Network,
+            format!("{host} ended the connection early, while this call was {doing}; check the network and try again"),
+        )
+    }
+
     /// What an error of ureq means. Why the sockets gave up comes first, since the error itself is wrapped
     /// differently by transport, rustls and gzip.
     fn explain(&self, error: ureq::Error, exchange: &Exchange) -> Error {
@@ -379,7 +387,7 @@ impl Http {
         match error {
             ureq::Error::Io(e) => match find::<rustls::Error>(&e) {
                 Some(tls) => tls_error(host, tls),
-                None if e.kind() == io::ErrorKind::UnexpectedEof => cut_off(exchange.phase().doing()),
+                None if e.kind() == io::ErrorKind::UnexpectedEof => self.cut_off(exchange.phase().doing()),
                 None => network(&e.to_string()),
             },
             ureq::Error::Rustls(tls) => tls_error(host, &tls),
@@ -401,7 +409,7 @@ impl Http {
                 Error::new(ErrorKind::Limit, format!("the answer has more than {MOST_HEADERS} headers"))
             }
             ureq::Error::Protocol(_) | ureq::Error::Decompress(..) | ureq::Error::BodyStalled if exchange.ended() => {
-                cut_off(exchange.phase().doing())
+                self.cut_off(exchange.phase().doing())
             }
             ureq::Error::Protocol(e) => Error::new(
                 ErrorKind::Decode,
@@ -429,10 +437,6 @@ impl fmt::Debug for Http {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Http").field("host", &self.origin.host).finish_non_exhaustive()
     }
-}
-
-fn cut_off(when: &str) -> Error {
-    Error::new(ErrorKind::Network, format!("the connection ended early while {when}; check the network and try again"))
 }
 
 /// The error inside an I/O error, however often it was wrapped.

@@ -194,6 +194,25 @@ fn a_walk_ends_when_next_points_back() {
 }
 
 #[test]
+fn a_walk_that_does_not_end_is_stopped_after_a_thousand_pages_unless_more_were_asked_for() {
+    let sandbox = sandbox();
+    let client = client(&sandbox);
+    let endless = |pages: i32| {
+        for page in 1..=pages {
+            let body = format!(r#"{{"data":[{{"id":"{page}"}}],"links":{{"next":"/c?page={}"}}}}"#, page + 1);
+            sandbox.answer_next(LIST, Answer::json(200, body));
+        }
+    };
+    endless(1000);
+    let mut pages = client.pages(&all()).unwrap();
+    assert_eq!(pages.by_ref().take(1000).filter(|page| page.is_ok()).count(), 1000);
+    assert_eq!(kind(pages.next().unwrap()), ErrorKind::Limit);
+    endless(1001);
+    let more = GetConversationsOptions { max_pages: 1001, ..all() };
+    assert_eq!(client.pages(&more).unwrap().map(|page| page.unwrap().len()).sum::<usize>(), 1001);
+}
+
+#[test]
 fn an_expired_token_is_renewed_once_also_in_the_middle_of_a_walk() {
     let sandbox = sandbox();
     let client = client(&sandbox);
