@@ -51,7 +51,8 @@ impl Signal {
     }
 
     fn descriptor(&self) -> Option<BorrowedFd<'_>> {
-        self.ends.as_ref().map(|(_, told)| told.as_fd())
+        let ours = self.process == std::process::id();
+        self.ends.as_ref().filter(|_| ours).map(|(_, told)| told.as_fd())
     }
 }
 

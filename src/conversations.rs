@@ -3,6 +3,7 @@
 use crate::client::Inner;
 use crate::error::{Error, ErrorKind, Result};
 use crate::http::{Answer, Credential, parameter};
+use crate::log::Level;
 use crate::model::{Asked, Response};
 use crate::options::{Query, RUNAWAY_PAGES};
 use crate::transport::Call;
@@ -32,12 +33,17 @@ pub(crate) fn fetch(
             let get = |who: &Who| client.http.get(call, &path, Credential::TrackingToken(who.token()));
             let mut answer = get(&who);
             if matches!(&answer, Err(e) if e.http_status() == Some(401)) {
+                client
+                    .http
+                    .logger
+                    .log(Level::Warning, || "the tracking token was refused; fetching a fresh one".to_owned());
                 who = visitors.renew(&client.http, call, &who)?;
                 same_visitor(began, who.epoch)?;
                 answer = get(&who);
             }
+            let answer = answer?;
             same_visitor(began, visitors.epoch())?;
-            answer?
+            answer
         }
     };
     let response = decode(client, &answer, query, page)?;
@@ -120,6 +126,7 @@ impl Pager {
     fn step(&mut self, page: i32) -> Result<Response> {
         self.check_process()?;
         let call = Call::new(self.query.timeout, self.query.cancel.clone());
+        call.check("about to begin")?;
         if self.query.max_pages.is_none() && self.delivered == RUNAWAY_PAGES {
             return Err(Error::new(
                 ErrorKind::Limit,
@@ -165,13 +172,12 @@ impl Seen {
     /// Whether the id is new.
     fn insert(&mut self, id: &str) -> bool {
         let hash = self.hasher.hash_one(id);
-        if self.older.contains(&hash) || !self.newer.insert(hash) {
-            return false;
-        }
+        let known = self.older.contains(&hash);
+        let new = self.newer.insert(hash) && !known;
         if self.newer.len() == REMEMBERED {
             self.older = std::mem::take(&mut self.newer);
         }
-        true
+        new
     }
 }
 
@@ -184,7 +190,8 @@ mod tests {
         let mut seen = Seen::default();
         for n in 0..300_000usize {
             assert!(seen.insert(&n.to_string()));
-            assert!(!seen.insert(&n.saturating_sub(REMEMBERED - 1).to_string()));
+            // Each step touches two ids, so this one was touched among the last 65,536.
+            assert!(!seen.insert(&n.saturating_sub(REMEMBERED / 2 - 1).to_string()));
         }
         assert!(seen.newer.len() + seen.older.len() <= 2 * REMEMBERED);
     }

@@ -30,6 +30,10 @@ const KEPT_CONNECTIONS: usize = 16;
 const KEPT_FOR: Duration = Duration::from_secs(60);
 /// How much of the service's own list of errors is kept.
 const MOST_DETAILS: usize = 100;
+/// The most of an error answer's body that is read: enough to explain anything.
+const LONGEST_ERROR: u64 = 256 * 1024;
+/// How much of what the service says is quoted in a message, in characters.
+const LONGEST_QUOTE: usize = 200;
 
 /// Where every request of a client goes: scheme, host and port.
 #[derive(Clone, PartialEq, Eq)]
@@ -83,7 +87,11 @@ impl Origin {
         if domain.contains([':', '[']) || !is_host(domain) {
             return Err(Error::invalid("`host_domain` is no domain; give one such as kustomerapp.com"));
         }
-        Ok(Origin { https: true, host: format!("{organisation}.api.{}", domain.to_ascii_lowercase()), port: None })
+        let host = format!("{organisation}.api.{}", domain.to_ascii_lowercase());
+        if !is_host(&host) {
+            return Err(Error::invalid("`host_domain` is too long for a host name; give one such as kustomerapp.com"));
+        }
+        Ok(Origin { https: true, host, port: None })
     }
 
     pub fn is_https(&self) -> bool {
@@ -197,11 +205,11 @@ impl Http {
     pub fn get(&self, call: &Call, path_and_query: &str, credential: Credential<'_>) -> Result<Answer> {
         let exchange = Exchange::new(call, self.most_bytes());
         let sent = Instant::now();
-        let mut result = self.exchange(&exchange, path_and_query, credential, KEPT_FOR);
+        let mut result = self.exchange(&exchange, path_and_query, credential, false);
         if exchange.was_stale() && matches!(&result, Err(e) if e.kind() == ErrorKind::Network) {
-            self.logger.log(Level::Debug, || "a kept connection had been closed; asking over a new one".to_owned());
+            self.logger.log(Level::Warning, || "a kept connection had been closed; asking over a new one".to_owned());
             let exchange = Exchange::new(call, self.most_bytes());
-            result = self.exchange(&exchange, path_and_query, credential, Duration::ZERO);
+            result = self.exchange(&exchange, path_and_query, credential, true);
         }
         self.logger.log(Level::Debug, || {
             let path = path_and_query.split('?').next().unwrap_or_default();
@@ -222,7 +230,11 @@ impl Http {
             return self.cut_off("reading the answer").with_status(status);
         }
         let details = details(&answer.body, |text| self.logger.secrets.redact(text));
-        if !details.is_empty() && is_without_data(&answer.body) {
+        if malformed == json::Malformed::TooMany {
+            let message = format!("the answer of {} has more rows than a page can have", self.origin.host);
+            return Error::new(ErrorKind::Limit, message).with_status(status);
+        }
+        if is_error_list(&answer.body) {
             return self.status_error(status, details, None);
         }
         Error::new(
@@ -253,13 +265,17 @@ impl Http {
         exchange: &Rc<Exchange>,
         path_and_query: &str,
         credential: Credential<'_>,
-        max_idle: Duration,
+        fresh: bool,
     ) -> Result<Answer> {
         let request = self
             .request(path_and_query, credential)
             .map_err(|e| Error::new(ErrorKind::Internal, format!("a request could not be built: {e}")))?;
         exchange.run(|| {
-            let request = self.agent.configure_request(request).max_idle_age(max_idle).build();
+            // Only where needed: for a request with a configuration of its own ureq makes the TLS one anew.
+            let request = match fresh {
+                true => self.agent.configure_request(request).max_idle_age(Duration::ZERO).build(),
+                false => request,
+            };
             let response = self.agent.run(request).map_err(|e| self.explain(e, exchange))?;
             exchange.enter(Phase::Body);
             self.read(response, exchange)
@@ -307,9 +323,11 @@ impl Http {
                 .with_status(status));
         }
         let retry_after = response.headers().get("retry-after").and_then(|value| value.to_str().ok());
-        let retry_after_ms = retry_after.and_then(|text| text.trim().parse::<u32>().ok()).map(|s| u64::from(s) * 1000);
-        let body = self.read_body(response.body_mut(), exchange);
-        if (200..300).contains(&status) {
+        let retry_after_ms = retry_after.and_then(seconds_in_ms);
+        let success = (200..300).contains(&status);
+        let limit = if success { self.limit } else { self.limit.min(LONGEST_ERROR) };
+        let body = self.read_body(response.body_mut(), limit, exchange);
+        if success {
             let body = body.map_err(|e| e.with_status(status))?;
             return Ok(Answer { status, body, ended_with_connection: exchange.ended() });
         }
@@ -322,16 +340,16 @@ impl Http {
         Err(self.status_error(status, details, retry_after_ms))
     }
 
-    fn read_body(&self, body: &mut Body, exchange: &Exchange) -> Result<Vec<u8>> {
+    fn read_body(&self, body: &mut Body, limit: u64, exchange: &Exchange) -> Result<Vec<u8>> {
         // What a length says is taken at its word only up to the limit.
-        let expected = body.content_length().unwrap_or(0).min(self.limit);
+        let expected = body.content_length().unwrap_or(0).min(limit);
         let mut bytes = Vec::new();
         let refused = |_| {
             Error::new(ErrorKind::Limit, "there is no memory for the answer; lower `max_response_bytes` or `page_size`")
         };
         bytes.try_reserve(usize::try_from(expected).unwrap_or(usize::MAX)).map_err(refused)?;
         body.with_config()
-            .limit(self.limit)
+            .limit(limit)
             .reader()
             .read_to_end(&mut bytes)
             .map_err(|e| self.explain(e.into(), exchange))?;
@@ -353,7 +371,8 @@ impl Http {
             _ => (ErrorKind::Http, "the service did not accept the request"),
         };
         let said = details.iter().find_map(|d| d.message.as_ref().or(d.title.as_ref()));
-        let said = said.map(|text| format!(" (\"{}\")", text.as_str())).unwrap_or_default();
+        let quote = |text: &Text| text.as_str().chars().take(LONGEST_QUOTE).collect::<String>();
+        let said = said.map(|text| format!(" (\"{}\")", quote(text))).unwrap_or_default();
         Error::new(kind, format!("HTTP {status} from {}{said}: {remedy}", self.origin.host))
             .with_status(status)
             .with_details(details)
@@ -387,6 +406,10 @@ impl Http {
         match error {
             ureq::Error::Io(e) => match find::<rustls::Error>(&e) {
                 Some(tls) => tls_error(host, tls),
+                None if e.kind() == io::ErrorKind::OutOfMemory => Error::new(
+                    ErrorKind::Limit,
+                    "there is no memory for the answer; lower `max_response_bytes` or `page_size`",
+                ),
                 None if e.kind() == io::ErrorKind::UnexpectedEof => self.cut_off(exchange.phase().doing()),
                 None => network(&e.to_string()),
             },
@@ -419,10 +442,11 @@ impl Http {
             ureq::Error::Decompress(..) => {
                 Error::new(ErrorKind::Decode, format!("the answer of {host} is no whole gzip"))
             }
-            other => Error::new(
-                ErrorKind::Internal,
-                format!("an unexpected error of the HTTP layer: {}", self.logger.secrets.redact(other.to_string())),
-            ),
+            other => {
+                let why = self.logger.secrets.redact(other.to_string());
+                self.logger.log(Level::Error, || format!("an unexpected error of the HTTP layer: {why}"));
+                Error::new(ErrorKind::Internal, format!("an unexpected error of the HTTP layer: {why}"))
+            }
         }
     }
 }
@@ -505,9 +529,17 @@ fn roots(file: &Path) -> Result<RootCerts> {
     Ok(RootCerts::new_with_certs(&certificates))
 }
 
-fn is_without_data(body: &[u8]) -> bool {
-    let [data] = json::text(body).map_or([None], |text| json::members(text, ["data"]));
-    data.is_none_or(json::is_null)
+/// Whether a body has a list of errors and no data.
+fn is_error_list(body: &[u8]) -> bool {
+    let [errors, data] = json::text(body).map_or([None; 2], |text| json::members(text, ["errors", "data"]));
+    errors.is_some_and(|errors| json::array(errors, |_| ()).is_ok()) && data.is_none_or(json::is_null)
+}
+
+/// `Retry-After` in seconds, as milliseconds; its other form, a date, is not read by this release.
+fn seconds_in_ms(text: &str) -> Option<u64> {
+    let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    // More digits than an i64 holds are as good as for ever.
+    digits.then(|| text.parse().unwrap_or(i64::MAX as u64).saturating_mul(1000).min(i64::MAX as u64))
 }
 
 /// The service's own list of errors, in both of its shapes (source: Kustomer's documentation).

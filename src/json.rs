@@ -16,6 +16,8 @@ pub(crate) enum Malformed {
     Cut,
     /// It is something else.
     Other,
+    /// It has more elements than there is any sense in.
+    TooMany,
 }
 
 impl From<serde_json::Error> for Malformed {

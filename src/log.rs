@@ -113,10 +113,26 @@ fn occurrences(text: &str, secret: &str) -> Vec<Range<usize>> {
         return text.match_indices(secret).map(|(at, _)| at..at + secret.len()).collect();
     }
     let parts: HashSet<&[u8]> = secret.as_bytes().windows(PART).collect();
-    let windows = text.as_bytes().windows(PART).enumerate();
-    let inside = windows.filter(|(_, window)| parts.contains(window)).map(|(at, _)| at..at + PART);
-    // A secret is not always ASCII (a proxy's password); a cut must not split a character.
-    inside.filter(|r| text.is_char_boundary(r.start) && text.is_char_boundary(r.end)).collect()
+    let mut found: Vec<Range<usize>> = Vec::new();
+    for (at, window) in text.as_bytes().windows(PART).enumerate() {
+        if !parts.contains(window) {
+            continue;
+        }
+        match found.last_mut().filter(|last| last.end >= at) {
+            Some(last) => last.end = at + PART,
+            None => found.push(at..at + PART),
+        }
+    }
+    // A secret is not always ASCII (a proxy's password), and a cut must not split a character.
+    for range in &mut found {
+        while !text.is_char_boundary(range.start) {
+            range.start -= 1;
+        }
+        while !text.is_char_boundary(range.end) {
+            range.end += 1;
+        }
+    }
+    found
 }
 
 #[cfg(test)]

@@ -240,6 +240,9 @@ impl<'a> Conversation<'a> {
     }
 }
 
+/// The most rows of a page, a hundred times what can be asked for: what the network can choose is bounded.
+const MOST_ROWS: usize = 100_000;
+
 /// What was asked for, as far as it says how to read the answer.
 #[derive(Clone, Copy)]
 pub(crate) struct Asked {
@@ -267,6 +270,9 @@ impl Response {
         } else {
             json::array(data, |element| page.add(element))?;
         }
+        if page.rows.len() > MOST_ROWS {
+            return Err(Malformed::TooMany);
+        }
         let (pages, total) = paging(asked, meta, links).ok_or(Malformed::Other)?;
         page.text.shrink_to_fit();
         page.rows.shrink_to_fit();
@@ -283,6 +289,9 @@ struct Builder {
 
 impl Builder {
     fn add(&mut self, element: &str) {
+        if self.rows.len() > MOST_ROWS {
+            return;
+        }
         let [id, kind, attributes] = json::members(element, ["id", "type", "attributes"]);
         let id = id.and_then(json::string).filter(|id| !id.is_empty());
         let is_session = kind.is_none_or(|kind| json::is_null(kind) || kind == "\"chat_session\"");
@@ -424,7 +433,7 @@ fn link_page(value: &str) -> std::result::Result<Option<Option<i64>>, ()> {
     };
     let link = match text {
         Some(text) => text,
-        None if json::is_object(value) => return if href.is_none_or(json::is_null) { Ok(None) } else { Err(()) },
+        None if href.is_some_and(json::is_null) => return Ok(None),
         None => return Err(()),
     };
     if link.is_empty() || link == "null" {
@@ -691,6 +700,8 @@ mod tests {
             (2, r#"{"next":[]}"#, None),
             (2, r#"{"prev":true}"#, None),
             (2, r#"{"next":{"href":7}}"#, None),
+            (2, r#"{"next":{}}"#, None),
+            (2, r#"{"next":{"href":null}}"#, Some((2, None, None, None))),
             (2, r#"{"next":"/c?page=2"}"#, None),
             (2, r#"{"next":"/c?page=1"}"#, None),
             (2, r#"{"next":"/c?page=0"}"#, None),
@@ -722,6 +733,13 @@ mod tests {
         }
         assert_eq!(pages(i32::MAX, r#","meta":{"total":1e15}"#), None);
         assert_eq!(decode(r#"{"data":[],"meta":{"total":"12"}}"#).unwrap().total(), Some(12));
+    }
+
+    #[test]
+    fn a_flood_of_rows_is_refused_in_bounded_memory() {
+        let body = |rows: usize| format!(r#"{{"data":[{}{{"id":"a"}}]}}"#, r#"{"id":"a"},"#.repeat(rows - 1));
+        assert_eq!(decode(&body(MOST_ROWS)).unwrap().len(), MOST_ROWS);
+        assert_eq!(decode(&body(MOST_ROWS + 1)).unwrap_err(), Malformed::TooMany);
     }
 
     #[test]

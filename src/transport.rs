@@ -138,6 +138,8 @@ pub(crate) struct Exchange {
     failure: RefCell<Option<Error>>,
     dialled: Cell<bool>,
     received: Cell<u64>,
+    /// Whether any of the answer came: bytes behind TLS, which says goodbye in bytes of its own.
+    heard: Cell<bool>,
     ended: Cell<bool>,
 }
 
@@ -157,6 +159,7 @@ impl Exchange {
             failure: RefCell::new(None),
             dialled: Cell::new(false),
             received: Cell::new(0),
+            heard: Cell::new(false),
             ended: Cell::new(false),
         })
     }
@@ -202,7 +205,7 @@ impl Exchange {
     /// Whether it went over a kept connection on which not a byte came back: the server had closed it
     /// before, or as, the request arrived.
     pub fn was_stale(&self) -> bool {
-        !self.dialled.get() && self.received.get() == 0
+        !self.dialled.get() && !self.heard.get()
     }
 
     /// Whether the connection has ended, in order or not.
@@ -351,14 +354,43 @@ impl Connector for Dialler {
 pub(crate) struct Connected;
 
 impl<In: Transport> Connector<In> for Connected {
-    type Out = In;
+    type Out = Heard<In>;
 
-    fn connect(&self, _: &ConnectionDetails, chained: Option<In>) -> Result<Option<In>, ureq::Error> {
+    fn connect(&self, _: &ConnectionDetails, chained: Option<In>) -> Result<Option<Heard<In>>, ureq::Error> {
         let exchange = Exchange::current()?;
         exchange.connect_until.set(None);
-        exchange.received.set(0);
         exchange.enter(Phase::Answer);
-        Ok(chained)
+        Ok(chained.map(Heard))
+    }
+}
+
+/// A connection that notes when something of the answer comes.
+#[derive(Debug)]
+pub(crate) struct Heard<T>(T);
+
+impl<T: Transport> Transport for Heard<T> {
+    fn buffers(&mut self) -> &mut dyn Buffers {
+        self.0.buffers()
+    }
+
+    fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), ureq::Error> {
+        self.0.transmit_output(amount, timeout)
+    }
+
+    fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, ureq::Error> {
+        let more = self.0.await_input(timeout)?;
+        if more {
+            Exchange::current()?.heard.set(true);
+        }
+        Ok(more)
+    }
+
+    fn is_open(&mut self) -> bool {
+        self.0.is_open()
+    }
+
+    fn is_tls(&self) -> bool {
+        self.0.is_tls()
     }
 }
 

@@ -287,6 +287,7 @@ impl Visitors {
     /// Calls the hook for each change it has not been told. While it runs, another thread's change is left
     /// to the thread that is in it.
     fn tell(&self) {
+        /// For a hook that panics.
         struct Told<'a>(&'a Visitors);
         impl Drop for Told<'_> {
             fn drop(&mut self) {
@@ -300,13 +301,15 @@ impl Visitors {
         if state.telling {
             return;
         }
+        state.telling = true;
+        let told = Told(self);
         while let Some(visitor) = state.untold.pop_front() {
-            state.telling = true;
             drop(state);
-            let told = Told(self);
             hook(&visitor);
-            drop(told);
             state = self.state();
         }
+        // Under the lock that saw the queue empty, so that no change is left to a thread that is leaving.
+        state.telling = false;
+        std::mem::forget(told);
     }
 }

@@ -138,11 +138,11 @@ impl Proxy {
         }
         match status(&answer) {
             Some(200..=299) if answer.ends_with(b"\r\n\r\n") => Ok(()),
+            Some(200..=299) | None => Err(exchange.fail(self.error("did not answer as a proxy does"))),
             Some(407) => Err(exchange.fail(self.error("asks for a user and password (HTTP 407), or for others"))),
             Some(status) => {
                 Err(exchange.fail(self.error(&format!("refused to connect to {host} (port {port}): HTTP {status}"))))
             }
-            None => Err(exchange.fail(self.error("did not answer as a proxy does"))),
         }
     }
 
@@ -171,7 +171,7 @@ fn unusable(name: &str, why: &str) -> Error {
 fn is_exception(list: &str, origin: &Origin) -> bool {
     list.split([',', ' ']).map(str::trim).filter(|entry| !entry.is_empty()).any(|entry| {
         let (host, port) = match entry.rsplit_once(':') {
-            Some((host, port)) if !host.contains(':') || host.ends_with(']') => (host, port.parse().ok()),
+            Some((host, port)) if !host.contains(':') || host.ends_with(']') => (host, Some(port.parse().ok())),
             _ => (entry, None),
         };
         let domain = host.trim_start_matches("*.").trim_start_matches('.').to_ascii_lowercase();
@@ -180,7 +180,7 @@ fn is_exception(list: &str, origin: &Origin) -> bool {
         entry == "*"
             || (!domain.is_empty()
                 && (inside || origin_host.trim_matches(['[', ']']) == domain)
-                && port.is_none_or(|port: u16| port == origin.port()))
+                && port.is_none_or(|port: Option<u16>| port == Some(origin.port())))
     })
 }
 

@@ -272,6 +272,63 @@ fn a_kept_connection_that_the_server_closed_is_not_the_callers_concern() {
 }
 
 #[test]
+fn a_kept_connection_that_tls_closes_as_it_is_used_again_is_not_the_callers_concern() {
+    use std::io::Write as _;
+    let certificate = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let ca_file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(ca_file.path(), certificate.cert.pem()).unwrap();
+    let key = rustls::pki_types::PrivatePkcs8KeyDer::from(certificate.signing_key.serialize_der());
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![certificate.cert.der().clone()], key.into())
+        .unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let base_url = Some(format!("https://localhost:{}", listener.local_addr().unwrap().port()));
+    let config = Arc::new(config);
+    let server = std::thread::spawn(move || {
+        type Tls = rustls::StreamOwned<rustls::ServerConnection, std::net::TcpStream>;
+        fn read_request(tls: &mut Tls) -> bool {
+            let mut seen = Vec::new();
+            while !seen.ends_with(b"\r\n\r\n") {
+                let mut byte = [0];
+                if tls.read(&mut byte).unwrap_or(0) == 0 {
+                    return false;
+                }
+                seen.push(byte[0]);
+            }
+            true
+        }
+        for _ in 0..2 {
+            let (socket, _) = listener.accept().unwrap();
+            let mut tls = Tls::new(rustls::ServerConnection::new(config.clone()).unwrap(), socket);
+            assert!(read_request(&mut tls));
+            let body = r#"{"data":[]}"#;
+            let answer = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+            tls.write_all(answer.as_bytes()).unwrap();
+            if read_request(&mut tls) {
+                tls.conn.send_close_notify();
+                tls.flush().unwrap();
+            }
+        }
+    });
+    let api_key = "server-key".to_owned();
+    let ca_file = Some(ca_file.path().to_owned());
+    let proxy = Some(String::new());
+    let client =
+        Client::init(InitOptions { api_key, auth: Auth::ApiKey, base_url, ca_file, proxy, ..InitOptions::default() });
+    let client = client.unwrap();
+    let options = GetConversationsOptions { customer_id: Some("c".to_owned()), ..all() };
+    for _ in 0..2 {
+        assert!(client.get_conversations(&options).unwrap().is_empty());
+    }
+    drop(client);
+    server.join().unwrap();
+}
+
+#[test]
 fn statuses_and_bodies_have_their_kinds() {
     let sandbox = sandbox();
     let client = client(&sandbox);
@@ -281,6 +338,7 @@ fn statuses_and_bodies_have_their_kinds() {
         (200, "[]", ErrorKind::Decode),
         (200, r#"{"data":null}"#, ErrorKind::Decode),
         (200, r#"{"errors":[{"code":"x"}]}"#, ErrorKind::Http),
+        (200, r#"{"errors":[],"data":null}"#, ErrorKind::Http),
         (201, r#"{"data":[],"links":{"next":7}}"#, ErrorKind::Decode),
         (302, "", ErrorKind::Http),
         (400, "{}", ErrorKind::Http),
