@@ -302,7 +302,8 @@ int32_t kustomer_error_http_status(const struct kustomer_error *e);
 // One sentence on what happened and what to do about it; never NULL.
 const char *kustomer_error_message(const struct kustomer_error *e, size_t *out_len);
 
-// How long the service asks to wait before the next try, in milliseconds from its answer; -1: it does not say.
+// How long the service asks to wait before the next try, in milliseconds from its answer; -1: it does not say. This
+// release reads a `Retry-After` in seconds, not a date nor `x-ratelimit-reset`.
 int64_t kustomer_error_retry_after_ms(const struct kustomer_error *e);
 
 // 1: the same call may succeed later (NETWORK, TIMEOUT, RATE_LIMITED, HTTP 408, 500, 502, 503, 504); else 0.

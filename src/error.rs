@@ -149,6 +149,7 @@ impl Error {
     }
 
     /// How long the service asks to wait before the next try, in milliseconds from the moment of its answer.
+    /// This release reads a `Retry-After` in seconds, not a date nor `x-ratelimit-reset`.
     pub fn retry_after_ms(&self) -> Option<u64> {
         self.0.retry_after_ms
     }

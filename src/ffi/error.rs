@@ -31,7 +31,8 @@ pub unsafe extern "C" fn kustomer_error_message(e: *const kustomer_error, out_le
     unsafe { text_out(Some(look(e).map_or("\0", |e| e.0.message_text().with_nul())), out_len) }
 }
 
-/// How long the service asks to wait before the next try, in milliseconds from its answer; -1: it does not say.
+/// How long the service asks to wait before the next try, in milliseconds from its answer; -1: it does not say. This
+/// release reads a `Retry-After` in seconds, not a date nor `x-ratelimit-reset`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kustomer_error_retry_after_ms(e: *const kustomer_error) -> i64 {
     // SAFETY: see the module's contract.
