@@ -229,12 +229,12 @@ impl Http {
         if malformed == json::Malformed::Cut && answer.ended_with_connection {
             return self.cut_off("reading the answer").with_status(status);
         }
-        let details = details(&answer.body, |text| self.logger.secrets.redact(text));
         if malformed == json::Malformed::TooMany {
             let message = format!("the answer of {} has more rows than a page can have", self.origin.host);
             return Error::new(ErrorKind::Limit, message).with_status(status);
         }
         if is_error_list(&answer.body) {
+            let details = details(&answer.body, |text| self.logger.secrets.redact(text));
             return self.status_error(status, details, None);
         }
         Error::new(
@@ -319,8 +319,7 @@ impl Http {
     fn read(&self, mut response: Response<Body>, exchange: &Exchange) -> Result<Answer> {
         let status = response.status().as_u16();
         if response.headers().len() > MOST_HEADERS {
-            return Err(Error::new(ErrorKind::Limit, format!("the answer has more than {MOST_HEADERS} headers"))
-                .with_status(status));
+            return Err(too_many_headers().with_status(status));
         }
         let retry_after = response.headers().get("retry-after").and_then(|value| value.to_str().ok());
         let retry_after_ms = retry_after.and_then(seconds_in_ms);
@@ -344,10 +343,7 @@ impl Http {
         // What a length says is taken at its word only up to the limit.
         let expected = body.content_length().unwrap_or(0).min(limit);
         let mut bytes = Vec::new();
-        let refused = |_| {
-            Error::new(ErrorKind::Limit, "there is no memory for the answer; lower `max_response_bytes` or `page_size`")
-        };
-        bytes.try_reserve(usize::try_from(expected).unwrap_or(usize::MAX)).map_err(refused)?;
+        bytes.try_reserve(usize::try_from(expected).unwrap_or(usize::MAX)).map_err(|_| no_memory())?;
         body.with_config()
             .limit(limit)
             .reader()
@@ -406,10 +402,7 @@ impl Http {
         match error {
             ureq::Error::Io(e) => match find::<rustls::Error>(&e) {
                 Some(tls) => tls_error(host, tls),
-                None if e.kind() == io::ErrorKind::OutOfMemory => Error::new(
-                    ErrorKind::Limit,
-                    "there is no memory for the answer; lower `max_response_bytes` or `page_size`",
-                ),
+                None if e.kind() == io::ErrorKind::OutOfMemory => no_memory(),
                 None if e.kind() == io::ErrorKind::UnexpectedEof => self.cut_off(exchange.phase().doing()),
                 None => network(&e.to_string()),
             },
@@ -428,9 +421,7 @@ impl Http {
                     self.limit
                 ),
             ),
-            ureq::Error::Protocol(e) if e.to_string().contains("too many headers") => {
-                Error::new(ErrorKind::Limit, format!("the answer has more than {MOST_HEADERS} headers"))
-            }
+            ureq::Error::Protocol(e) if e.to_string().contains("too many headers") => too_many_headers(),
             ureq::Error::Protocol(_) | ureq::Error::Decompress(..) | ureq::Error::BodyStalled if exchange.ended() => {
                 self.cut_off(exchange.phase().doing())
             }
@@ -444,8 +435,9 @@ impl Http {
             }
             other => {
                 let why = self.logger.secrets.redact(other.to_string());
-                self.logger.log(Level::Error, || format!("an unexpected error of the HTTP layer: {why}"));
-                Error::new(ErrorKind::Internal, format!("an unexpected error of the HTTP layer: {why}"))
+                let error = Error::new(ErrorKind::Internal, format!("an unexpected error of the HTTP layer: {why}"));
+                self.logger.log(Level::Error, || error.message().to_owned());
+                error
             }
         }
     }
@@ -461,6 +453,14 @@ impl fmt::Debug for Http {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Http").field("host", &self.origin.host).finish_non_exhaustive()
     }
+}
+
+fn no_memory() -> Error {
+    Error::new(ErrorKind::Limit, "there is no memory for the answer; lower `max_response_bytes` or `page_size`")
+}
+
+fn too_many_headers() -> Error {
+    Error::new(ErrorKind::Limit, format!("the answer has more than {MOST_HEADERS} headers"))
 }
 
 /// The error inside an I/O error, however often it was wrapped.

@@ -73,15 +73,19 @@ pub(crate) fn array<'a>(json: &'a str, mut element: impl FnMut(&'a str)) -> Resu
 }
 
 /// The members of an object by name, each the text of its value, `None` when it is not there.
-/// What is no object has no members.
-pub(crate) fn members<'a, const N: usize>(json: &'a str, names: [&str; N]) -> [Option<&'a str>; N] {
+pub(crate) fn pick<'a, const N: usize>(json: &'a str, names: [&str; N]) -> Result<[Option<&'a str>; N], Malformed> {
     let mut found = [None; N];
-    let whole = object(json, |key, value| {
+    object(json, |key, value| {
         if let Some(i) = names.iter().position(|name| *name == key) {
             found[i] = Some(value);
         }
-    });
-    if whole.is_ok() { found } else { [None; N] }
+    })?;
+    Ok(found)
+}
+
+/// The same where what is no object has no members.
+pub(crate) fn members<'a, const N: usize>(json: &'a str, names: [&str; N]) -> [Option<&'a str>; N] {
+    pick(json, names).unwrap_or([None; N])
 }
 
 pub(crate) fn is_object(json: &str) -> bool {

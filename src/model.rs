@@ -255,14 +255,7 @@ impl Response {
     /// A page from the body of an answer.
     pub(crate) fn decode(body: &[u8], asked: Asked) -> std::result::Result<Response, Malformed> {
         let body = json::text(body)?;
-        let mut members = [None; 3];
-        json::object(body, |key, value| match key {
-            "data" => members[0] = Some(value),
-            "meta" => members[1] = Some(value),
-            "links" => members[2] = Some(value),
-            _ => {}
-        })?;
-        let [data, meta, links] = members;
+        let [data, meta, links] = json::pick(body, ["data", "meta", "links"])?;
         let data = data.filter(|data| !json::is_null(data)).ok_or(Malformed::Other)?;
         let mut page = Builder { text: String::new(), rows: Vec::new(), skipped: 0, keep_json: asked.keep_json };
         if json::is_object(data) {
@@ -366,22 +359,15 @@ fn paging(asked: Asked, meta: Option<&str>, links: Option<&str>) -> Option<(Page
     let current = page.and_then(page_number).unwrap_or(asked.page);
     let pages = match links.filter(|links| !json::is_null(links)) {
         Some(links) => {
-            let mut found = [None; 3];
-            json::object(links, |key, value| match key {
-                "first" => found[0] = Some(value),
-                "next" => found[1] = Some(value),
-                "prev" => found[2] = Some(value),
-                _ => {}
-            })
-            .ok()?;
-            let [first, next, previous] = found.map(|link| link.map_or(Ok(None), link_page));
+            let links = json::pick(links, ["first", "next", "prev"]).ok()?;
+            let [first, next, previous] = links.map(|link| link.map_or(Ok(None), link_page));
             Pages {
                 current,
                 first: first.ok().flatten().map(|n| n.map_or(1, saturate)).filter(|&n| n > 0),
                 next: next
                     .ok()?
                     .map(|n| n.unwrap_or(i64::from(current) + 1))
-                    .map(saturate_or_none)
+                    .map(|n| i32::try_from(n).ok())
                     .map_or(Some(None), |n| n.map(Some))?,
                 previous: previous.ok()?.map(|n| n.map_or(current - 1, saturate)).filter(|&n| n > 0),
             }
@@ -414,10 +400,6 @@ fn page_number(n: i64) -> Option<i32> {
 
 fn saturate(n: i64) -> i32 {
     n.clamp(0, i32::MAX.into()) as i32
-}
-
-fn saturate_or_none(n: i64) -> Option<i32> {
-    i32::try_from(n).ok()
 }
 
 /// The page a link names: absent for no link, `Some(None)` for one that names no number, an error for
@@ -509,12 +491,7 @@ impl Settings {
 /// The attributes of the one resource of an answer.
 pub(crate) fn attributes<'a>(http: &Http, answer: &'a Answer, what: &str) -> Result<&'a str> {
     let find = || {
-        let mut data = None;
-        json::object(json::text(&answer.body)?, |key, value| {
-            if key == "data" {
-                data = Some(value);
-            }
-        })?;
+        let [data] = json::pick(json::text(&answer.body)?, ["data"])?;
         let [attributes] = json::members(data.ok_or(Malformed::Other)?, ["attributes"]);
         attributes.filter(|attributes| json::is_object(attributes)).ok_or(Malformed::Other)
     };

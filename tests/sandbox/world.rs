@@ -74,10 +74,9 @@ impl World {
 
     /// The token that was sent, while it is good; a fresh one otherwise.
     pub fn current_token(&mut self, sent: Option<&str>, tracking_id: &str, life_s: u64) -> String {
-        let first_good = self.visitor(tracking_id).first_good_serial.max(self.first_good_serial);
-        let good =
-            |token: &str| Tracking::read(token).is_some_and(|t| t.serial >= first_good && t.exp > tokens::now_s());
-        match sent.filter(|token| good(token)) {
+        let since_login = self.visitor(tracking_id).first_good_serial;
+        let good = |token: &Tracking| token.serial >= since_login && !self.is_expired(token);
+        match sent.filter(|sent| Tracking::read(sent).is_some_and(|token| good(&token))) {
             Some(sent) => sent.into(),
             None => self.issue_token(tracking_id, life_s),
         }
@@ -90,8 +89,12 @@ impl World {
     /// Whose tracking token this is, and whether it has expired. None: it is not one of ours.
     pub fn read_token(&self, token: &str) -> Option<(String, bool)> {
         let token = Tracking::read(token).filter(|token| token.org == ORG_ID)?;
-        let expired = token.serial < self.first_good_serial || token.exp <= tokens::now_s();
+        let expired = self.is_expired(&token);
         Some((token.id, expired))
+    }
+
+    fn is_expired(&self, token: &Tracking) -> bool {
+        token.serial < self.first_good_serial || token.exp <= tokens::now_s()
     }
 
     /// The visitor turns out to be this customer: what they wrote becomes the customer's, and the
