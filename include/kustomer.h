@@ -129,8 +129,9 @@ typedef struct kustomer_init_options {
   uint32_t connect_timeout_ms;
   // The longest a call goes without returning or calling back. Milliseconds; default 30000; at most 86400000.
   uint32_t timeout_ms;
-  // How often a failed request is repeated. This release repeats none: 0 and -1 mean none, 1 to 10 are
-  // KUSTOMER_ERROR_UNSUPPORTED.
+  // How often a request that failed is repeated, where that is safe and may help: connection failures, HTTP 408, 429,
+  // 500, 502, 503, 504. Default 2; -1: none; at most 10. Between tries it waits as long as the service asks for, else
+  // up to 0.5 s, 1 s, 2 s and so on to 8 s at random; a wait that does not fit the deadline is not begun.
   int32_t max_retries;
   // The largest answer, decompressed. Default 16 MiB; 1 KiB to 1 GiB.
   uint32_t max_response_bytes;
@@ -378,14 +379,19 @@ struct kustomer_settings *kustomer_client_settings(const struct kustomer_client 
 // The visitor as of now, owned: free it with kustomer_visitor_free. NULL: API key, or none fetched yet.
 struct kustomer_visitor *kustomer_client_visitor(const struct kustomer_client *client);
 
-// Logs the visitor in as the customer that the JWT of your server names. This release cannot:
-// KUSTOMER_ERROR_UNSUPPORTED.
+// Logs the visitor in: their history becomes that of the customer whom a JWT of your own server names (HS256, claims
+// externalId or email, and iat at most 15 minutes old). Never repeated by itself. KUSTOMER_ERROR_UNAUTHORIZED: the JWT
+// or the tracking token was refused, and nothing has changed. After KUSTOMER_ERROR_NETWORK, _TIMEOUT and _CANCELLED the
+// login may have been accepted all the same. Calls and pagers that began before end with KUSTOMER_ERROR_UNAUTHORIZED.
+// With an API key: KUSTOMER_ERROR_UNSUPPORTED.
 kustomer_code kustomer_login(struct kustomer_client *client,
                              const char *jwt,
                              const struct kustomer_call_options *options,
                              struct kustomer_error **out_error);
 
-// Forgets the visitor. This release cannot: KUSTOMER_ERROR_UNSUPPORTED.
+// Forgets the visitor: on_visitor is called with all fields absent (erase what you saved), then the service is asked for
+// a new visitor, whose history is empty. Whatever it returns, no later call uses the old token. Calls and pagers that
+// began before end with KUSTOMER_ERROR_UNAUTHORIZED. With an API key: KUSTOMER_ERROR_UNSUPPORTED.
 kustomer_code kustomer_logout(struct kustomer_client *client,
                               const struct kustomer_call_options *options,
                               struct kustomer_error **out_error);

@@ -94,35 +94,36 @@ impl Client {
         Ok(Pager::new(self.0.clone(), self.0.query(options, true)?))
     }
 
-    /// Logs the visitor in as the customer a JWT names. This release cannot.
+    /// Logs the visitor in: their history becomes that of the customer whom a JWT of your own server names
+    /// (HS256, claims `externalId` or `email`, and `iat` at most 15 minutes old; source: Kustomer's documentation).
+    /// Calls and pagers that began before end with [`ErrorKind::Unauthorized`].
     ///
     /// # Errors
-    /// `InvalidArgument` for a JWT that cannot be one, `Unsupported` otherwise.
+    /// `Unsupported` with an API key. `Unauthorized` when the JWT or the tracking token was refused: nothing has
+    /// changed, and the next call fetches a fresh token. After `Network`, `Timeout` and `Cancelled` the login may
+    /// have been accepted all the same. Anything else a call can fail with; it is never repeated by itself.
     pub fn login(&self, jwt: &str, options: &CallOptions) -> Result<()> {
         self.0.check_process()?;
-        options.check(&self.0.limits)?;
+        let timeout = options.check(&self.0.limits)?;
         check_secret("jwt", jwt)?;
-        Err(self.unsupported("log a visitor in"))
+        let visitors = self.0.visitors("log a visitor in")?;
+        let call = Call::new(timeout, options.cancel.clone());
+        call.check("about to begin")?;
+        visitors.login(&self.0.http, &call, jwt)
     }
 
-    /// Forgets the visitor. This release cannot.
+    /// Forgets the visitor, at once and whatever it returns: `on_visitor` is told to erase the saved token, and no
+    /// later call uses the old one. Then asks the service for a new visitor, whose history is empty. Calls and
+    /// pagers that began before end with [`ErrorKind::Unauthorized`].
     ///
     /// # Errors
-    /// `InvalidArgument` for options that cannot be, `Unsupported` otherwise.
+    /// `Unsupported` with an API key; anything a call can fail with, when the service could not be asked for a new
+    /// visitor: the next call does that.
     pub fn logout(&self, options: &CallOptions) -> Result<()> {
         self.0.check_process()?;
-        options.check(&self.0.limits)?;
-        Err(self.unsupported("log a visitor out"))
-    }
-
-    fn unsupported(&self, what: &str) -> Error {
-        Error::new(
-            ErrorKind::Unsupported,
-            match self.0.auth {
-                Auth::ApiKey => format!("an API key has no visitor, so it cannot {what}; use a chat key"),
-                Auth::ChatKey => format!("this release cannot {what} yet"),
-            },
-        )
+        let timeout = options.check(&self.0.limits)?;
+        let visitors = self.0.visitors("log a visitor out")?;
+        visitors.logout(&self.0.http, &Call::new(timeout, options.cancel.clone()))
     }
 
     /// The organisation's chat settings, as last fetched; `None` with an API key, before they were fetched,
@@ -151,6 +152,13 @@ impl Inner {
     fn query(&self, options: &GetConversationsOptions, walk: bool) -> Result<Query> {
         self.check_process()?;
         options.check(self.auth, &self.limits, self.brand_id.as_deref(), walk)
+    }
+
+    fn visitors(&self, what: &str) -> Result<&Visitors> {
+        self.visitors.as_ref().ok_or_else(|| {
+            let why = format!("an API key has no visitor, so it cannot {what}; use a chat key");
+            Error::new(ErrorKind::Unsupported, why)
+        })
     }
 
     /// A forked child has the parent's connections: two processes speaking on one would hear each other's answers.

@@ -23,27 +23,31 @@ pub(crate) fn fetch(
 ) -> Result<Response> {
     call.check("about to begin")?;
     let answer = match &client.visitors {
-        None => client.http.get(call, &server_path(query, page), Credential::Bearer(&client.api_key))?,
+        None => client.http.get(call, &server_path(query, page), Credential::Bearer(&client.api_key), || Ok(()))?,
         Some(visitors) => {
             let settings = visitors.settings(&client.http, call)?;
             let mut who = visitors.who(&client.http, call)?;
             let began = *epoch.get_or_insert(who.epoch);
-            same_visitor(began, who.epoch)?;
+            visitors.still(began)?;
             let path = chat_path(query, page, settings.no_history() == Some(true));
-            let get = |who: &Who| client.http.get(call, &path, Credential::TrackingToken(who.token()));
-            let mut answer = get(&who);
-            if matches!(&answer, Err(e) if e.http_status() == Some(401)) {
-                client
-                    .http
-                    .logger
-                    .log(Level::Warning, || "the tracking token was refused; fetching a fresh one".to_owned());
-                who = visitors.renew(&client.http, call, &who)?;
-                same_visitor(began, who.epoch)?;
-                answer = get(&who);
+            let ask = |who: &Who| {
+                let credential = Credential::TrackingToken(who.token());
+                let answer = client.http.get(call, &path, credential, || visitors.still(began));
+                if answer.as_ref().map_or_else(is_refusal, |_| true) {
+                    visitors.still(began)?;
+                }
+                answer
+            };
+            match ask(&who) {
+                Err(e) if is_refusal(&e) => {
+                    let logger = &client.http.logger;
+                    logger.log(Level::Warning, || "the tracking token was refused; fetching a fresh one".to_owned());
+                    who = visitors.renew(&client.http, call, &who)?;
+                    visitors.still(began)?;
+                    ask(&who)?
+                }
+                answer => answer?,
             }
-            let answer = answer?;
-            same_visitor(began, visitors.epoch())?;
-            answer
         }
     };
     let response = decode(client, &answer, query, page)?;
@@ -51,14 +55,8 @@ pub(crate) fn fetch(
     Ok(response)
 }
 
-fn same_visitor(began: u64, now: u64) -> Result<()> {
-    if began == now {
-        return Ok(());
-    }
-    Err(Error::new(
-        ErrorKind::Unauthorized,
-        "the visitor became another one while this call ran; begin the list anew to see the new visitor's conversations",
-    ))
+fn is_refusal(error: &Error) -> bool {
+    error.http_status() == Some(401)
 }
 
 fn decode(client: &Inner, answer: &Answer, query: &Query, page: i32) -> Result<Response> {

@@ -129,6 +129,11 @@ impl Error {
         self.with(|e| e.retry_after_ms = retry_after_ms)
     }
 
+    /// The same error in other words.
+    pub(crate) fn reworded(self, message: impl FnOnce(&str) -> String) -> Error {
+        self.with(|e| e.message = message(e.message.as_str()).into())
+    }
+
     /// The kind of failure.
     pub fn kind(&self) -> ErrorKind {
         self.0.kind
@@ -148,8 +153,8 @@ impl Error {
         self.0.http_status
     }
 
-    /// How long the service asks to wait before the next try, in milliseconds from the moment of its answer.
-    /// This release reads a `Retry-After` in seconds, not a date nor `x-ratelimit-reset`.
+    /// How long the service asks to wait before the next try, in milliseconds from the moment of its answer:
+    /// by `Retry-After`, else for HTTP 429 by `x-ratelimit-reset`. `None` when it does not say.
     pub fn retry_after_ms(&self) -> Option<u64> {
         self.0.retry_after_ms
     }

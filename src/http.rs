@@ -5,6 +5,7 @@ use crate::json;
 use crate::key::is_dns_label;
 use crate::log::{Level, Logger};
 use crate::options::{Auth, InitOptions, Limits};
+use crate::retry::{self, Budget};
 use crate::text::Text;
 use crate::transport::{BUFFER, Call, Connected, Dialler, Exchange, NoResolver, Phase, Proxy, Stop};
 use rustls::pki_types::CertificateDer;
@@ -15,12 +16,12 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
-use ureq::http::header::{ACCEPT_LANGUAGE, AUTHORIZATION, HeaderName, HeaderValue};
+use std::time::{Duration, Instant, SystemTime};
+use ureq::http::header::{ACCEPT_LANGUAGE, AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue};
 use ureq::http::{Method, Request, Response, Uri};
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
 use ureq::unversioned::transport::{Connector as _, RustlsConnector};
-use ureq::{Agent, Body};
+use ureq::{Agent, AsSendBody, Body};
 
 /// The largest header of an answer, and the most lines it may have.
 const LONGEST_HEADER: usize = 32 * 1024;
@@ -156,6 +157,8 @@ pub(crate) struct Http {
     chat_headers: bool,
     lang: Option<String>,
     limit: u64,
+    max_retries: u32,
+    budget: Budget,
     pub logger: Arc<Logger>,
 }
 
@@ -196,30 +199,89 @@ impl Http {
             chat_headers: options.auth == Auth::ChatKey,
             lang: options.lang.clone(),
             limit: limits.max_response_bytes.into(),
+            max_retries: limits.max_retries,
+            budget: Budget::new(),
             logger,
         })
     }
 
-    /// Asks for a resource. A kept connection that turns out to be closed is not the caller's concern: the
-    /// request goes once more, over a new one.
-    pub fn get(&self, call: &Call, path_and_query: &str, credential: Credential<'_>) -> Result<Answer> {
-        let exchange = Exchange::new(call, self.most_bytes());
-        let sent = Instant::now();
-        let mut result = self.exchange(&exchange, path_and_query, credential, false);
+    /// Asks for a resource; what may pass is tried again. `wanted` is asked before that whether the answer is
+    /// still of use.
+    pub fn get(
+        &self,
+        call: &Call,
+        path_and_query: &str,
+        credential: Credential<'_>,
+        wanted: impl Fn() -> Result<()>,
+    ) -> Result<Answer> {
+        let mut repeats = 0;
+        let mut paid = None;
+        let mut last: Option<Error> = None;
+        loop {
+            // After a connection failed, the others that were kept are not to be trusted either.
+            let fresh = last.as_ref().is_some_and(|e| e.kind() == ErrorKind::Network);
+            let (result, timed_out) = self.try_get(call, path_and_query, credential, fresh);
+            let error = match result {
+                Ok(answer) => {
+                    self.budget.succeeded(paid);
+                    return Ok(answer);
+                }
+                Err(e) => tried(e, repeats, last.as_ref()),
+            };
+            if repeats == self.max_retries || !retry::is_transient(&error) {
+                return Err(error);
+            }
+            let wait = retry::wait(&error, repeats, fastrand::f64());
+            if wait >= call.left() {
+                return Err(error);
+            }
+            paid = self.budget.spend(timed_out);
+            if paid.is_none() {
+                self.logger.log(Level::Warning, || {
+                    format!("{error}; not trying again, since too many of this client's requests failed")
+                });
+                return Err(error);
+            }
+            self.logger.log(Level::Warning, || format!("{error}; trying again in {} ms", wait.as_millis()));
+            call.pause(wait, "waiting to try again").map_err(|e| tried(e, repeats, Some(&error)))?;
+            wanted()?;
+            repeats += 1;
+            last = Some(error);
+        }
+    }
+
+    /// One try, and whether it was the connection's time that ran out. A kept connection that turns out to be
+    /// closed is nobody's failure: the request goes once more, over a new one.
+    fn try_get(
+        &self,
+        call: &Call,
+        path_and_query: &str,
+        credential: Credential<'_>,
+        fresh: bool,
+    ) -> (Result<Answer>, bool) {
+        let mut exchange = Exchange::new(call, self.most_bytes());
+        let mut result = self.send(&exchange, Method::GET, path_and_query, (), credential, fresh);
         if exchange.was_stale() && matches!(&result, Err(e) if e.kind() == ErrorKind::Network) {
             self.logger.log(Level::Warning, || "a kept connection had been closed; asking over a new one".to_owned());
-            let exchange = Exchange::new(call, self.most_bytes());
-            result = self.exchange(&exchange, path_and_query, credential, true);
+            exchange = Exchange::new(call, self.most_bytes());
+            result = self.send(&exchange, Method::GET, path_and_query, (), credential, true);
         }
-        self.logger.log(Level::Debug, || {
-            let path = path_and_query.split('?').next().unwrap_or_default();
-            let outcome = match &result {
-                Ok(answer) => format!("HTTP {}, {} bytes", answer.status, answer.body.len()),
-                Err(e) => e.message().to_owned(),
-            };
-            format!("GET {path}: {outcome} ({} ms)", sent.elapsed().as_millis())
-        });
-        result
+        (result, exchange.timed_out())
+    }
+
+    /// Has the service do something. Never repeated, and always over a new connection, so that a kept one that
+    /// was closed cannot make it fail.
+    pub fn post(&self, call: &Call, path: &str, json: &str, credential: Credential<'_>) -> Result<Answer> {
+        let exchange = Exchange::new(call, self.most_bytes());
+        self.send(&exchange, Method::POST, path, json, credential, true)
+    }
+
+    /// The service's own list of errors, when that is all there is in spite of a 2xx status.
+    pub fn error_list(&self, answer: &Answer) -> Option<Error> {
+        is_error_list(&answer.body).then(|| {
+            let details = details(&answer.body, |text| self.logger.secrets.redact(text));
+            self.status_error(answer.status, details, None)
+        })
     }
 
     /// The error of an answer that is not the document it should be: cut off, the service's own list of
@@ -233,18 +295,16 @@ impl Http {
             let message = format!("the answer of {} has more rows than a page can have", self.origin.host);
             return Error::new(ErrorKind::Limit, message).with_status(status);
         }
-        if is_error_list(&answer.body) {
-            let details = details(&answer.body, |text| self.logger.secrets.redact(text));
-            return self.status_error(status, details, None);
-        }
-        Error::new(
-            ErrorKind::Decode,
-            format!(
-                "the answer of {} (HTTP {status}) is not {what}; a portal or proxy may have answered in its place",
-                self.origin.host
-            ),
-        )
-        .with_status(status)
+        self.error_list(answer).unwrap_or_else(|| {
+            Error::new(
+                ErrorKind::Decode,
+                format!(
+                    "the answer of {} (HTTP {status}) is not {what}; a portal or proxy may have answered in its place",
+                    self.origin.host
+                ),
+            )
+            .with_status(status)
+        })
     }
 
     /// The path with the visitor's language.
@@ -260,17 +320,21 @@ impl Http {
         4 * self.limit + (1 << 20)
     }
 
-    fn exchange(
+    fn send<B: AsSendBody>(
         &self,
         exchange: &Rc<Exchange>,
+        method: Method,
         path_and_query: &str,
+        body: B,
         credential: Credential<'_>,
         fresh: bool,
     ) -> Result<Answer> {
+        let sent = Instant::now();
+        let name = method.clone();
         let request = self
-            .request(path_and_query, credential)
+            .request(method, path_and_query, body, credential)
             .map_err(|e| Error::new(ErrorKind::Internal, format!("a request could not be built: {e}")))?;
-        exchange.run(|| {
+        let result = exchange.run(|| {
             // Only where needed: for a request with a configuration of its own ureq makes the TLS one anew.
             let request = match fresh {
                 true => self.agent.configure_request(request).max_idle_age(Duration::ZERO).build(),
@@ -279,15 +343,30 @@ impl Http {
             let response = self.agent.run(request).map_err(|e| self.explain(e, exchange))?;
             exchange.enter(Phase::Body);
             self.read(response, exchange)
-        })
+        });
+        self.logger.log(Level::Debug, || {
+            let path = path_and_query.split('?').next().unwrap_or_default();
+            let outcome = match &result {
+                Ok(answer) => format!("HTTP {}, {} bytes", answer.status, answer.body.len()),
+                Err(e) => e.message().to_owned(),
+            };
+            format!("{name} {path}: {outcome} ({} ms)", sent.elapsed().as_millis())
+        });
+        result
     }
 
-    fn request(
+    fn request<B: AsSendBody>(
         &self,
+        method: Method,
         path_and_query: &str,
+        body: B,
         credential: Credential<'_>,
-    ) -> std::result::Result<Request<()>, ureq::http::Error> {
-        let mut request = Request::builder().method(Method::GET).uri(self.origin.uri(path_and_query)?);
+    ) -> std::result::Result<Request<B>, ureq::http::Error> {
+        let mut request = Request::builder().uri(self.origin.uri(path_and_query)?);
+        if method == Method::POST {
+            request = request.header(CONTENT_TYPE, "application/json");
+        }
+        request = request.method(method);
         if self.chat_headers {
             request = request
                 .header("x-kustomer", "kustomer")
@@ -313,7 +392,7 @@ impl Http {
         if let Some((name, value)) = header {
             request = request.header(name, value);
         }
-        request.body(())
+        request.body(body)
     }
 
     fn read(&self, mut response: Response<Body>, exchange: &Exchange) -> Result<Answer> {
@@ -321,8 +400,11 @@ impl Http {
         if response.headers().len() > MOST_HEADERS {
             return Err(too_many_headers().with_status(status));
         }
-        let retry_after = response.headers().get("retry-after").and_then(|value| value.to_str().ok());
-        let retry_after_ms = retry_after.and_then(seconds_in_ms);
+        let header = |name: &str| response.headers().get(name).and_then(|value| value.to_str().ok());
+        // The end of the rate limit's window is told with other answers too, where it is no reason to wait.
+        let reset = header("x-ratelimit-reset").filter(|_| status == 429);
+        let now = SystemTime::now();
+        let retry_after_ms = retry::retry_after_ms(header("retry-after"), reset, header("date"), now);
         let success = (200..300).contains(&status);
         let limit = if success { self.limit } else { self.limit.min(LONGEST_ERROR) };
         let body = self.read_body(response.body_mut(), limit, exchange);
@@ -354,21 +436,35 @@ impl Http {
 
     /// The error of an answer that is no success.
     fn status_error(&self, status: u16, details: Vec<Detail>, retry_after_ms: Option<u64>) -> Error {
-        let (kind, remedy) = match status {
-            401 | 403 => (
-                ErrorKind::Unauthorized,
-                "check that the key is current, has the needed role and belongs to this organisation",
-            ),
-            429 => {
-                (ErrorKind::RateLimited, "the organisation's rate limit is used up; ask less often and try again later")
-            }
-            408 => (ErrorKind::Http, "try again later"),
-            500..=599 => (ErrorKind::Server, "the service has trouble; try again later"),
-            _ => (ErrorKind::Http, "the service did not accept the request"),
+        let said = details.iter().find_map(|d| d.message.as_ref().or(d.title.as_ref())).map(Text::as_str);
+        let kind = match status {
+            401 | 403 => ErrorKind::Unauthorized,
+            429 => ErrorKind::RateLimited,
+            500..=599 => ErrorKind::Server,
+            _ => ErrorKind::Http,
         };
-        let said = details.iter().find_map(|d| d.message.as_ref().or(d.title.as_ref()));
-        let quote = |text: &Text| text.as_str().chars().take(LONGEST_QUOTE).collect::<String>();
-        let said = said.map(|text| format!(" (\"{}\")", quote(text))).unwrap_or_default();
+        let remedy = match status {
+            // Source of the wording: Kustomer's documentation of its regions ("pods").
+            _ if said.is_some_and(|said| said.contains("associated with pod")) => {
+                "the key belongs to another region; leave `base_url` out, so that the organisation's own host is asked"
+            }
+            401 | 403 if self.chat_headers => {
+                "the visitor's tracking token was not accepted; check that the chat key and `base_url` are the same organisation's"
+            }
+            401 | 403 => {
+                "check that the key has not expired, has the role org.permission.conversation.read and belongs to this organisation"
+            }
+            404 => "nothing is there; check that the key and `base_url` are this organisation's",
+            408 => "try again later",
+            429 => "the organisation's rate limit is used up; ask less often and try again later",
+            300..=399 => {
+                "redirects are not followed; check `base_url`, and whether a portal (a Wi-Fi's login page) answers in its place"
+            }
+            500..=599 => "the service has trouble; try again later",
+            _ => "the service did not accept the request",
+        };
+        let said = said.map(|said| format!(" (\"{}\")", said.chars().take(LONGEST_QUOTE).collect::<String>()));
+        let said = said.unwrap_or_default();
         Error::new(kind, format!("HTTP {status} from {}{said}: {remedy}", self.origin.host))
             .with_status(status)
             .with_details(details)
@@ -455,6 +551,16 @@ impl fmt::Debug for Http {
     }
 }
 
+/// The error of a request that was sent more than once.
+fn tried(error: Error, repeats: u32, last: Option<&Error>) -> Error {
+    let Some(last) = last else { return error };
+    let kind = error.kind();
+    error.reworded(|message| match kind {
+        ErrorKind::Timeout => format!("{message}; the last failure was: {last}"),
+        _ => format!("{message} (tried {} times)", repeats + 1),
+    })
+}
+
 fn no_memory() -> Error {
     Error::new(ErrorKind::Limit, "there is no memory for the answer; lower `max_response_bytes` or `page_size`")
 }
@@ -505,8 +611,7 @@ fn tls_error(host: &str, error: &rustls::Error) -> Error {
 
 /// The time of this device's clock, for a message.
 fn clock() -> String {
-    let since_1970 = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-    format!("{} seconds since 1970", since_1970.as_secs())
+    httpdate::fmt_http_date(SystemTime::now())
 }
 
 /// The certificates of a PEM file, every one of which must be usable.
@@ -533,13 +638,6 @@ fn roots(file: &Path) -> Result<RootCerts> {
 fn is_error_list(body: &[u8]) -> bool {
     let [errors, data] = json::text(body).map_or([None; 2], |text| json::members(text, ["errors", "data"]));
     errors.is_some_and(|errors| json::array(errors, |_| ()).is_ok()) && data.is_none_or(json::is_null)
-}
-
-/// `Retry-After` in seconds, as milliseconds; its other form, a date, is not read by this release.
-fn seconds_in_ms(text: &str) -> Option<u64> {
-    let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
-    // More digits than an i64 holds are as good as for ever.
-    digits.then(|| text.parse().unwrap_or(i64::MAX as u64).saturating_mul(1000).min(i64::MAX as u64))
 }
 
 /// The service's own list of errors, in both of its shapes (source: Kustomer's documentation).

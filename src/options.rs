@@ -63,8 +63,10 @@ pub struct InitOptions {
     pub connect_timeout_ms: u32,
     /// The longest a call goes without returning, in milliseconds. Default 30,000; at most 86,400,000.
     pub timeout_ms: u32,
-    /// How often a failed request is repeated. This release repeats none: 0 and -1 mean none, 1 to 10
-    /// are [`ErrorKind::Unsupported`].
+    /// How often a request that failed is repeated, where that is safe and may help: connection failures, HTTP
+    /// 408, 429, 500, 502, 503 and 504. Default 2; -1: none; at most 10. Between tries it waits as long as the
+    /// service asks for (`Retry-After`, `x-ratelimit-reset`), else up to 0.5 s, 1 s, 2 s … 8 s at random. A
+    /// wait that does not fit the deadline is not begun: the error comes at once.
     pub max_retries: i32,
     /// The largest answer, decompressed, in bytes. Default 16 MiB; 1 KiB to 1 GiB.
     pub max_response_bytes: u32,
@@ -106,6 +108,7 @@ impl fmt::Debug for InitOptions {
 pub(crate) struct Limits {
     pub connect_timeout: Duration,
     pub timeout: Duration,
+    pub max_retries: u32,
     pub max_response_bytes: u32,
 }
 
@@ -136,19 +139,17 @@ impl InitOptions {
         if let Some(token) = self.saved_token() {
             check_secret("tracking_token", token)?;
         }
+        check_range("max_retries", self.max_retries, -1..=10, "-1 for none, 0 for the default (2) or 1 to 10")?;
         let limits = Limits {
             connect_timeout: millis("connect_timeout_ms", self.connect_timeout_ms, 600_000, 10_000)?,
             timeout: timeout(self.timeout_ms, Duration::from_secs(30), "30000")?,
+            max_retries: if self.max_retries == 0 { 2 } else { self.max_retries.try_into().unwrap_or(0) },
             max_response_bytes: or_default("max_response_bytes", self.max_response_bytes, 1024..=1 << 30, 16 << 20)?,
         };
-        check_range("max_retries", self.max_retries, -1..=10, "-1 for none, 0 for the default or 1 to 10")?;
         if self.auth == Auth::ApiKey && self.saved_token().is_some() {
             return Err(Error::invalid(
                 "`tracking_token` belongs to a chat key; with an API key name the customer in each call",
             ));
-        }
-        if self.max_retries > 0 {
-            return Err(unsupported("max_retries", "repeat failed requests"));
         }
         Ok(limits)
     }
@@ -262,7 +263,10 @@ impl GetConversationsOptions {
             _ => {}
         }
         if self.prefetch > 0 {
-            return Err(unsupported("prefetch", "fetch pages ahead"));
+            return Err(Error::new(
+                ErrorKind::Unsupported,
+                "`prefetch` is above 0, and this release does not fetch pages ahead yet; leave it 0",
+            ));
         }
         let brand_id = self.brand_id.as_deref().or(brand_id).filter(|brand| !brand.is_empty());
         Ok(Query {
@@ -278,13 +282,6 @@ impl GetConversationsOptions {
             cancel: self.cancel.clone(),
         })
     }
-}
-
-fn unsupported(field: &str, what: &str) -> Error {
-    Error::new(
-        ErrorKind::Unsupported,
-        format!("`{field}` is above 0, and this release does not {what} yet; leave it 0"),
-    )
 }
 
 fn check_range<T: PartialOrd + fmt::Display>(

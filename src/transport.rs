@@ -64,6 +64,22 @@ impl Call {
         }
     }
 
+    /// The time that is left.
+    pub fn left(&self) -> Duration {
+        self.deadline.saturating_duration_since(Instant::now())
+    }
+
+    /// Does nothing for a while, or until this call has to end.
+    pub fn pause(&self, time: Duration, doing: &str) -> Result<(), Error> {
+        let until = Instant::now() + time;
+        let cancel: Vec<&Signal> = self.cancel.iter().map(Cancel::signal).collect();
+        while Instant::now() < until {
+            self.check(doing)?;
+            wait(&[], &cancel, until.min(self.deadline)).map_err(out_of_resources)?;
+        }
+        self.check(doing)
+    }
+
     /// The error of a call that has to end now.
     pub fn check(&self, doing: &str) -> Result<(), Error> {
         self.stop().map_or(Ok(()), |stop| Err(self.stopped(stop, doing)))
@@ -134,6 +150,7 @@ pub(crate) struct Exchange {
     /// The end of the connection attempt that is under way.
     connect_until: Cell<Option<Instant>>,
     connect_timeout: Cell<Duration>,
+    timed_out: Cell<bool>,
     stop: Cell<Option<Stop>>,
     failure: RefCell<Option<Error>>,
     dialled: Cell<bool>,
@@ -155,6 +172,7 @@ impl Exchange {
             phase: Cell::new(Phase::Answer),
             connect_until: Cell::new(None),
             connect_timeout: Cell::new(Duration::ZERO),
+            timed_out: Cell::new(false),
             stop: Cell::new(None),
             failure: RefCell::new(None),
             dialled: Cell::new(false),
@@ -208,6 +226,11 @@ impl Exchange {
         !self.dialled.get() && !self.heard.get()
     }
 
+    /// Whether the connection's own time ran out.
+    pub fn timed_out(&self) -> bool {
+        self.timed_out.get()
+    }
+
     /// Whether the connection has ended, in order or not.
     pub fn ended(&self) -> bool {
         self.ended.get()
@@ -242,6 +265,7 @@ impl Exchange {
             return Err(gave_up());
         }
         if self.connect_until.get().is_some_and(|until| Instant::now() >= until) {
+            self.timed_out.set(true);
             return Err(self.fail(Error::new(
                 ErrorKind::Network,
                 format!(

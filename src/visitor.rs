@@ -1,5 +1,9 @@
-//! Who is asking: the chat settings, the visitor's tracking token, and their being fetched once however
-//! many calls need them at the same time.
+//! Who is asking: the chat settings, the visitor's tracking token, login and logout, and all of it being
+//! fetched once however many calls need it at the same time.
+//!
+//! Two numbers stand beside the visitor. The *epoch* goes up when the visitor becomes another (login, logout,
+//! another tracking id): whatever was begun in an earlier one must neither be shown nor stored. The
+//! *generation* goes up with each token: a call whose token was refused asks for a newer one.
 
 use crate::cancel::Signal;
 use crate::error::{Error, ErrorKind, Result};
@@ -13,6 +17,7 @@ use crate::transport::Call;
 use std::collections::VecDeque;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::thread::{self, ThreadId};
 
 /// A visitor, as of now. Cheap to clone.
 #[derive(Clone)]
@@ -61,6 +66,11 @@ impl Visitor {
         })))
     }
 
+    /// After a logout: nothing to save.
+    fn nobody() -> Visitor {
+        Visitor(Arc::new(VisitorFields { tracking_token: None, tracking_id: None, verified: None }))
+    }
+
     /// A missing id is never the same one.
     fn is_same(&self, other: &Visitor) -> bool {
         self.tracking_id().is_some() && self.tracking_id() == other.tracking_id()
@@ -80,9 +90,7 @@ impl fmt::Debug for Visitor {
 /// The visitor a call asks for.
 pub(crate) struct Who {
     pub visitor: Visitor,
-    /// Goes up when the visitor becomes another: a call whose visitor is gone must not show the other's rows.
     pub epoch: u64,
-    /// Goes up with each token.
     generation: u64,
 }
 
@@ -90,6 +98,27 @@ impl Who {
     pub fn token(&self) -> &str {
         self.visitor.tracking_token().unwrap_or_default()
     }
+}
+
+const WAITING: &str = "waiting for the tracking token";
+
+/// What to do when the service refuses the token with which a fresh one is asked for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Refused {
+    /// Ask without it: a kiosk must start, and nothing of the old history was shown.
+    GoOnAsNew,
+    Fail,
+}
+
+fn changed() -> Error {
+    Error::new(
+        ErrorKind::Unauthorized,
+        "the visitor became another one while this call ran; begin the list anew to see the new visitor's conversations",
+    )
+}
+
+fn is_success(error: &Error) -> bool {
+    error.http_status().is_some_and(|status| (200..300).contains(&status))
 }
 
 /// The settings and the visitor of a client with a chat key.
@@ -104,6 +133,8 @@ struct State {
     visitor: Option<Visitor>,
     epoch: u64,
     generation: u64,
+    /// The visitor's token has to be fetched anew before it is used again: the service refused it, or somebody logged in.
+    outdated: bool,
     /// The token the application handed to init, until it was sent for the first time.
     saved_token: Option<String>,
     /// The token that the application knows: the hook is called for another one.
@@ -115,8 +146,18 @@ struct State {
     telling: bool,
 }
 
+impl State {
+    /// The visitor, with a token that may be used.
+    fn who(&self) -> Option<Who> {
+        let visitor = self.visitor.clone().filter(|_| !self.outdated)?;
+        Some(Who { visitor, epoch: self.epoch, generation: self.generation })
+    }
+}
+
 /// A fetch that other calls wait for.
 struct Flight {
+    /// Who fetches, and so need not wait for it: a hook that is called meanwhile may make calls.
+    thread: ThreadId,
     done: Signal,
     failure: OnceLock<Error>,
 }
@@ -126,13 +167,39 @@ struct Landing<'a> {
     visitors: &'a Visitors,
     slot: Slot,
     flight: Arc<Flight>,
+    /// What it fetches is of no use in another one.
+    epoch: u64,
 }
 
 type Slot = fn(&mut State) -> &mut Option<Arc<Flight>>;
 
+const TOKEN: Slot = |state| &mut state.token_flight;
+
+impl Landing<'_> {
+    /// Whether no logout has taken its place.
+    fn is_ours(&self, state: &mut State) -> bool {
+        (self.slot)(state).as_ref().is_some_and(|flight| Arc::ptr_eq(flight, &self.flight))
+    }
+
+    /// Lets the waiting calls have a failure, unless it is one of this call's own or of an earlier epoch.
+    fn share<T>(&self, result: Result<T>) -> Result<T> {
+        if let Err(e) = &result {
+            let own = matches!(e.kind(), ErrorKind::Cancelled | ErrorKind::Timeout | ErrorKind::Internal);
+            if !own && self.visitors.epoch() == self.epoch {
+                let _ = self.flight.failure.set(e.clone());
+            }
+        }
+        result
+    }
+}
+
 impl Drop for Landing<'_> {
     fn drop(&mut self) {
-        *(self.slot)(&mut self.visitors.state()) = None;
+        let mut state = self.visitors.state();
+        if self.is_ours(&mut state) {
+            *(self.slot)(&mut state) = None;
+        }
+        drop(state);
         self.flight.done.set();
     }
 }
@@ -169,8 +236,9 @@ impl Visitors {
             "waiting for the settings",
             |state| state.settings.clone(),
             |state| &mut state.settings_flight,
-            || {
-                let answer = http.get(call, &http.with_lang("/p/v1/chat/settings"), Credential::None)?;
+            |_| {
+                let path = http.with_lang("/p/v1/chat/settings");
+                let answer = http.get(call, &path, Credential::None, || Ok(()))?;
                 let settings = Settings::decode(http, &answer)?;
                 self.state().settings = Some(settings);
                 Ok(())
@@ -192,60 +260,185 @@ impl Visitors {
     fn newer_than(&self, http: &Http, call: &Call, generation: u64) -> Result<Who> {
         let who = self.shared(
             call,
-            "waiting for the tracking token",
-            |state| {
-                let visitor = state.visitor.clone().filter(|_| state.generation > generation)?;
-                Some(Who { visitor, epoch: state.epoch, generation: state.generation })
-            },
-            |state| &mut state.token_flight,
-            || self.fetch_token(http, call),
+            WAITING,
+            |state| state.who().filter(|who| who.generation > generation),
+            TOKEN,
+            |landing| self.fetch_token(http, call, landing.epoch, Refused::GoOnAsNew),
         );
         self.tell();
         who
     }
 
-    fn fetch_token(&self, http: &Http, call: &Call) -> Result<()> {
+    /// Fails when the visitor is no longer the one of an epoch.
+    pub fn still(&self, epoch: u64) -> Result<()> {
+        if self.epoch() == epoch {
+            return Ok(());
+        }
+        Err(changed())
+    }
+
+    /// Logs the visitor in: from now on their history is that of the customer whom the JWT names.
+    pub fn login(&self, http: &Http, call: &Call, jwt: &str) -> Result<()> {
+        http.logger.secrets.learn(jwt);
+        let done = self.try_login(http, call, jwt);
+        self.tell();
+        done
+    }
+
+    fn try_login(&self, http: &Http, call: &Call, jwt: &str) -> Result<()> {
+        let mut landing = loop {
+            let mut state = self.state();
+            let Some(flight) = self.others(&mut state, TOKEN) else {
+                break self.take_off(&mut state, TOKEN);
+            };
+            drop(state);
+            self.wait(call, WAITING, &flight)?;
+        };
+        let who = self.state().who();
+        let who = match who.filter(|who| who.epoch == landing.epoch) {
+            Some(who) => who,
+            None => {
+                landing.share(self.fetch_token(http, call, landing.epoch, Refused::GoOnAsNew))?;
+                let mut state = self.state();
+                // Another visitor than the last one will do, but not after a logout.
+                let who = state.who().filter(|_| landing.is_ours(&mut state)).ok_or_else(changed)?;
+                landing.epoch = who.epoch;
+                who
+            }
+        };
+        call.check("about to log in")?;
+        let body = format!("{{\"externalToken\":{}}}", serde_json::Value::from(jwt));
+        match http.post(call, "/c/v1/identity", &body, Credential::TrackingToken(who.token())) {
+            // Whatever else stands in it, a 2xx is a yes.
+            Ok(answer) => http.error_list(&answer).map_or(Ok(()), Err)?,
+            Err(e) if matches!(e.kind(), ErrorKind::Decode | ErrorKind::Limit) && is_success(&e) => {}
+            Err(e) => return Err(self.login_failed(e, landing.epoch)),
+        }
+        {
+            let mut state = self.state();
+            if state.epoch != landing.epoch {
+                return Err(changed());
+            }
+            state.epoch += 1;
+            state.outdated = true;
+            landing.epoch = state.epoch;
+        }
+        http.logger.log(Level::Info, || "the visitor logged in".to_owned());
+        let fetched = self.fetch_token(http, call, landing.epoch, Refused::Fail);
+        landing.share(fetched).map_err(|e| {
+            e.reworded(|why| {
+                format!("the login was accepted, but the new tracking token could not be fetched, which the next call tries again: {why}")
+            })
+        })
+    }
+
+    fn login_failed(&self, error: Error, epoch: u64) -> Error {
+        match error.kind() {
+            ErrorKind::Network | ErrorKind::Timeout | ErrorKind::Cancelled => {
+                error.reworded(|why| format!("it is not known whether the login was accepted, it may have been: {why}"))
+            }
+            _ if error.http_status() == Some(401) => {
+                let mut state = self.state();
+                state.outdated |= state.epoch == epoch;
+                error.reworded(|why| {
+                    format!(
+                        "the login JWT or the tracking token was refused; have your server sign a fresh JWT (its `iat` at most 15 minutes old by a right clock) and log in again: {why}"
+                    )
+                })
+            }
+            _ => error,
+        }
+    }
+
+    /// Forgets the visitor, tells the application to, and asks for a new one.
+    pub fn logout(&self, http: &Http, call: &Call) -> Result<()> {
+        let landing = {
+            let mut state = self.state();
+            state.visitor = None;
+            state.saved_token = None;
+            state.known_token = None;
+            state.outdated = false;
+            state.epoch += 1;
+            state.untold.push_back(Visitor::nobody());
+            // In the place of whoever fetches now, and before the hook, so that no call makes one visitor
+            // while this one makes another.
+            self.take_off(&mut state, TOKEN)
+        };
+        http.logger.log(Level::Info, || "the visitor was forgotten".to_owned());
+        self.tell();
+        let done = landing.share(self.start_anew(http, call, landing.epoch));
+        drop(landing);
+        self.tell();
+        done.map_err(|e| {
+            e.reworded(|why| {
+                format!("the visitor is forgotten here, but the service could not be asked for a new one: {why}")
+            })
+        })
+    }
+
+    fn start_anew(&self, http: &Http, call: &Call, epoch: u64) -> Result<()> {
+        call.check("about to ask for a new visitor")?;
+        // The hook may have made calls of its own, or logged out again.
+        let state = self.state();
+        if state.visitor.is_some() || state.epoch != epoch {
+            return Ok(());
+        }
+        drop(state);
+        let answer = http.post(call, "/c/v1/tracking/tokens", "{}", Credential::None)?;
+        self.adopt(http, Visitor::decode(http, &answer)?, epoch);
+        Ok(())
+    }
+
+    fn fetch_token(&self, http: &Http, call: &Call, epoch: u64, refused: Refused) -> Result<()> {
         const PATH: &str = "/c/v1/tracking/tokens/current";
+        let get = |credential: Credential<'_>| http.get(call, PATH, credential, || self.still(epoch));
         let sent = {
             let state = self.state();
             let current = state.visitor.as_ref().and_then(Visitor::tracking_token);
             current.map(str::to_owned).or_else(|| state.saved_token.clone())
         };
         let answer = match &sent {
-            None => http.get(call, PATH, Credential::None)?,
-            Some(token) => match http.get(call, PATH, Credential::TrackingToken(token)) {
-                Err(e) if e.http_status() == Some(401) => {
+            None => get(Credential::None)?,
+            Some(token) => match get(Credential::TrackingToken(token)) {
+                Err(e) if e.http_status() == Some(401) && refused == Refused::GoOnAsNew => {
+                    self.still(epoch)?;
                     http.logger.log(Level::Warning, || {
                         "the service refused the tracking token; going on as a new visitor, without the history"
                             .to_owned()
                     });
-                    http.get(call, PATH, Credential::None)?
+                    get(Credential::None)?
                 }
                 result => result?,
             },
         };
-        let visitor = Visitor::decode(http, &answer)?;
+        self.adopt(http, Visitor::decode(http, &answer)?, epoch);
+        Ok(())
+    }
+
+    /// Takes a visitor whom the service named for the one to ask as, unless it was asked in another epoch.
+    fn adopt(&self, http: &Http, visitor: Visitor, epoch: u64) {
         let token = visitor.tracking_token().unwrap_or_default().to_owned();
         http.logger.secrets.learn(&token);
-        let changed = {
-            let mut state = self.state();
-            state.saved_token = None;
-            state.generation += 1;
-            if state.visitor.as_ref().is_some_and(|old| !old.is_same(&visitor)) {
-                state.epoch += 1;
-            }
-            let changed = state.known_token.as_ref() != Some(&token);
-            if changed {
-                state.known_token = Some(token);
-                state.untold.push_back(visitor.clone());
-            }
-            state.visitor = Some(visitor);
-            changed
-        };
+        let mut state = self.state();
+        if state.epoch != epoch {
+            return;
+        }
+        state.saved_token = None;
+        state.outdated = false;
+        state.generation += 1;
+        if state.visitor.as_ref().is_some_and(|old| !old.is_same(&visitor)) {
+            state.epoch += 1;
+        }
+        let changed = state.known_token.as_ref() != Some(&token);
+        if changed {
+            state.known_token = Some(token);
+            state.untold.push_back(visitor.clone());
+        }
+        state.visitor = Some(visitor);
+        drop(state);
         if changed {
             http.logger.log(Level::Info, || "the visitor has another tracking token".to_owned());
         }
-        Ok(())
     }
 
     /// What `have` finds, after at most one fetch at a time. A failed fetch fails the calls that waited for
@@ -256,32 +449,39 @@ impl Visitors {
         doing: &str,
         have: impl Fn(&State) -> Option<T>,
         slot: Slot,
-        fetch: impl Fn() -> Result<()>,
+        fetch: impl Fn(&Landing<'_>) -> Result<()>,
     ) -> Result<T> {
         loop {
             let mut state = self.state();
             if let Some(found) = have(&state) {
                 return Ok(found);
             }
-            if let Some(flight) = slot(&mut state).clone() {
+            if let Some(flight) = self.others(&mut state, slot) {
                 drop(state);
-                call.wait_for(&flight.done, doing)?;
-                if let Some(failure) = flight.failure.get() {
-                    return Err(failure.clone());
-                }
+                self.wait(call, doing, &flight)?;
                 continue;
             }
-            let flight = Arc::new(Flight { done: Signal::new(), failure: OnceLock::new() });
-            *slot(&mut state) = Some(flight.clone());
+            let landing = self.take_off(&mut state, slot);
             drop(state);
-            let landing = Landing { visitors: self, slot, flight };
-            if let Err(e) = fetch() {
-                if !matches!(e.kind(), ErrorKind::Cancelled | ErrorKind::Timeout | ErrorKind::Internal) {
-                    let _ = landing.flight.failure.set(e.clone());
-                }
-                return Err(e);
-            }
+            landing.share(fetch(&landing))?;
         }
+    }
+
+    /// The fetch that another thread has under way.
+    fn others(&self, state: &mut State, slot: Slot) -> Option<Arc<Flight>> {
+        slot(state).clone().filter(|flight| flight.thread != thread::current().id())
+    }
+
+    fn take_off(&self, state: &mut State, slot: Slot) -> Landing<'_> {
+        let flight = Arc::new(Flight { thread: thread::current().id(), done: Signal::new(), failure: OnceLock::new() });
+        *slot(state) = Some(flight.clone());
+        Landing { visitors: self, slot, flight, epoch: state.epoch }
+    }
+
+    /// Waits for another call's fetch, by this call's own deadline and token.
+    fn wait(&self, call: &Call, doing: &str, flight: &Flight) -> Result<()> {
+        call.wait_for(&flight.done, doing)?;
+        flight.failure.get().map_or(Ok(()), |failure| Err(failure.clone()))
     }
 
     /// Calls the hook for each change it has not been told. While it runs, another thread's change is left

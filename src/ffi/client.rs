@@ -3,7 +3,7 @@
 use super::cancel::cancel_in;
 use super::{
     KUSTOMER_AUTH_API_KEY, KUSTOMER_AUTH_CHAT_KEY, Options, finish, flag, give, guard, kustomer_cancel, kustomer_code,
-    kustomer_error, kustomer_settings, kustomer_visitor, look, options_in, required, reserved, text_in, write,
+    kustomer_error, kustomer_settings, kustomer_visitor, look, options_in, required, reserved, run, text_in, write,
 };
 use crate::client::Client;
 use crate::error::{Error, ErrorKind, Result};
@@ -66,8 +66,9 @@ pub struct kustomer_init_options {
     pub connect_timeout_ms: u32,
     /// The longest a call goes without returning or calling back. Milliseconds; default 30000; at most 86400000.
     pub timeout_ms: u32,
-    /// How often a failed request is repeated. This release repeats none: 0 and -1 mean none, 1 to 10 are
-    /// KUSTOMER_ERROR_UNSUPPORTED.
+    /// How often a request that failed is repeated, where that is safe and may help: connection failures, HTTP 408, 429,
+    /// 500, 502, 503, 504. Default 2; -1: none; at most 10. Between tries it waits as long as the service asks for, else
+    /// up to 0.5 s, 1 s, 2 s and so on to 8 s at random; a wait that does not fit the deadline is not begun.
     pub max_retries: i32,
     /// The largest answer, decompressed. Default 16 MiB; 1 KiB to 1 GiB.
     pub max_response_bytes: u32,
@@ -144,14 +145,18 @@ impl Hooks {
     }
 
     fn log_hook(self: &Arc<Hooks>) -> Option<LogFn> {
-        let (hooks, call) = (self.clone(), self.log?);
-        Some(Box::new(move |level, line| {
-            // A line has its controls escaped, so there is no NUL in it.
-            if let Some(line) = CString::new(line).ok().filter(|_| !hooks.freed()) {
-                // SAFETY: the application's function, with text that lives until it returns.
-                unsafe { call(level as i32, line.as_ptr(), hooks.user_data) };
-            }
-        }))
+        self.log?;
+        let hooks = self.clone();
+        Some(Box::new(move |level, line| hooks.log(level, line)))
+    }
+
+    /// Hands the log one line, whatever its level.
+    pub fn log(&self, level: Level, line: &str) {
+        // A line has its controls escaped, so there is no NUL in it.
+        if let (Some(call), Ok(line), false) = (self.log, CString::new(line), self.freed()) {
+            // SAFETY: the application's function, with text that lives until it returns.
+            unsafe { call(level as i32, line.as_ptr(), self.user_data) };
+        }
     }
 
     /// After this no hook runs any more. Once only.
@@ -224,7 +229,7 @@ pub unsafe extern "C" fn kustomer_init(
     // SAFETY: see the module's contract.
     unsafe {
         write(out_client, ptr::null_mut());
-        finish(out_error, || {
+        finish(out_error, None, || {
             required(out_client, "out_client")?;
             let raw = options_in(options)?;
             let hooks = Arc::new(Hooks {
@@ -234,7 +239,8 @@ pub unsafe extern "C" fn kustomer_init(
                 user_data_free: raw.user_data_free,
                 freed: AtomicBool::new(false),
             });
-            let client = Client::init(init_options(&raw, &hooks)?)?;
+            let options = init_options(&raw, &hooks)?;
+            let client = run(Some(&hooks), || Client::init(options))?;
             write(out_client, Arc::into_raw(Arc::new(kustomer_client { client, hooks })).cast_mut());
             Ok(())
         })
@@ -259,6 +265,12 @@ pub unsafe extern "C" fn kustomer_client_free(client: *mut kustomer_client) {
             std::mem::forget(client);
         }
     });
+}
+
+/// The hooks of a client, which outlive it: a callback may free it.
+pub(super) unsafe fn hooks_of(client: *const kustomer_client) -> Option<Arc<Hooks>> {
+    // SAFETY: NULL, or made by kustomer_init and not freed.
+    unsafe { look(client) }.map(|client| client.hooks.clone())
 }
 
 /// The client of a call, which keeps it for its own time.
@@ -304,8 +316,11 @@ unsafe fn call_options(options: *const kustomer_call_options) -> Result<CallOpti
     }
 }
 
-/// Logs the visitor in as the customer that the JWT of your server names. This release cannot:
-/// KUSTOMER_ERROR_UNSUPPORTED.
+/// Logs the visitor in: their history becomes that of the customer whom a JWT of your own server names (HS256, claims
+/// externalId or email, and iat at most 15 minutes old). Never repeated by itself. KUSTOMER_ERROR_UNAUTHORIZED: the JWT
+/// or the tracking token was refused, and nothing has changed. After KUSTOMER_ERROR_NETWORK, _TIMEOUT and _CANCELLED the
+/// login may have been accepted all the same. Calls and pagers that began before end with KUSTOMER_ERROR_UNAUTHORIZED.
+/// With an API key: KUSTOMER_ERROR_UNSUPPORTED.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kustomer_login(
     client: *mut kustomer_client,
@@ -315,7 +330,7 @@ pub unsafe extern "C" fn kustomer_login(
 ) -> kustomer_code {
     // SAFETY: see the module's contract.
     unsafe {
-        finish(out_error, || {
+        finish(out_error, hooks_of(client).as_deref(), || {
             let client = client_in(client)?;
             let options = call_options(options)?;
             let jwt =
@@ -325,7 +340,9 @@ pub unsafe extern "C" fn kustomer_login(
     }
 }
 
-/// Forgets the visitor. This release cannot: KUSTOMER_ERROR_UNSUPPORTED.
+/// Forgets the visitor: on_visitor is called with all fields absent (erase what you saved), then the service is asked for
+/// a new visitor, whose history is empty. Whatever it returns, no later call uses the old token. Calls and pagers that
+/// began before end with KUSTOMER_ERROR_UNAUTHORIZED. With an API key: KUSTOMER_ERROR_UNSUPPORTED.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kustomer_logout(
     client: *mut kustomer_client,
@@ -334,7 +351,7 @@ pub unsafe extern "C" fn kustomer_logout(
 ) -> kustomer_code {
     // SAFETY: see the module's contract.
     unsafe {
-        finish(out_error, || {
+        finish(out_error, hooks_of(client).as_deref(), || {
             let client = client_in(client)?;
             client.client.logout(&call_options(options)?)
         })

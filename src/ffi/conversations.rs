@@ -1,14 +1,15 @@
 //! Listing conversations: by callback, and one owned page.
 
 use super::cancel::cancel_in;
-use super::client::client_in;
+use super::client::{client_in, hooks_of};
 use super::{
-    KUSTOMER_OK, Options, finish, flag, guard, kustomer_cancel, kustomer_client, kustomer_code, kustomer_error,
+    KUSTOMER_OK, Options, finish, flag, kustomer_cancel, kustomer_client, kustomer_code, kustomer_error,
     kustomer_response, options_in, required, run, text_in, write,
 };
 use crate::error::{Error, ErrorKind, Result};
 use crate::options::GetConversationsOptions;
 use libc::{c_char, c_void, size_t};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
 use std::sync::Arc;
 
@@ -98,14 +99,16 @@ pub unsafe extern "C" fn kustomer_get_conversations(
     user_data: *mut c_void,
 ) -> kustomer_code {
     // SAFETY: see the module's contract.
-    let walked = run(|| unsafe { walk(client, options, callback, user_data) });
+    let hooks = unsafe { hooks_of(client) };
+    // SAFETY: as above.
+    let walked = run(hooks.as_deref(), || unsafe { walk(client, options, callback, user_data) });
     let Err(e) = walked else { return KUSTOMER_OK };
     let code = e.kind().code();
     if let Some(callback) = callback.filter(|_| e.kind() != ErrorKind::Stopped) {
         let e = kustomer_error(e);
         // Outside of what is guarded above, so that it is called exactly once, whatever happens in it.
         // SAFETY: the application's function, with an error that lives until it returns.
-        guard(0, || unsafe { callback(ptr::null(), &e, user_data) });
+        let _ = catch_unwind(AssertUnwindSafe(|| unsafe { callback(ptr::null(), &e, user_data) }));
     }
     code
 }
@@ -151,7 +154,7 @@ pub unsafe extern "C" fn kustomer_get_conversations_page(
     // SAFETY: see the module's contract.
     unsafe {
         write(out_response, ptr::null_mut());
-        finish(out_error, || {
+        finish(out_error, hooks_of(client).as_deref(), || {
             let client = client_in(client)?;
             required(out_response, "out_response")?;
             let (options, all_pages) = get_options(options)?;

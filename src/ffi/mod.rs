@@ -17,6 +17,8 @@ mod error;
 mod pager;
 mod response;
 mod settings;
+#[cfg(feature = "test-hooks")]
+mod test_hooks;
 mod version;
 mod visitor;
 
@@ -31,7 +33,9 @@ pub use version::*;
 pub use visitor::*;
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::log::Level;
 use crate::text::Text;
+use client::Hooks;
 use libc::{c_char, size_t};
 use std::ffi::CStr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -40,24 +44,38 @@ use std::ptr;
 /// Runs what may panic; `absent` is the answer if it does. What a panic leaves behind is never looked at
 /// again: the locks of this crate ignore poisoning and guard values that are whole at every step.
 fn guard<T>(absent: T, f: impl FnOnce() -> T) -> T {
-    catch_unwind(AssertUnwindSafe(f)).unwrap_or(absent)
+    caught(f).unwrap_or(absent)
 }
 
-/// Runs a call that can fail; a panic is one more way to.
-fn run<T>(f: impl FnOnce() -> Result<T>) -> Result<T> {
-    catch_unwind(AssertUnwindSafe(f)).unwrap_or_else(|_| {
-        Err(Error::new(
-            ErrorKind::Internal,
-            "a bug in libkustomer was caught; please report it with what the program did",
-        ))
+fn caught<T>(f: impl FnOnce() -> T) -> std::thread::Result<T> {
+    catch_unwind(AssertUnwindSafe(|| {
+        #[cfg(feature = "test-hooks")]
+        test_hooks::panic_if_told();
+        f()
+    }))
+}
+
+/// Runs a call that can fail; a panic is one more way to, and the client's log hears of it.
+fn run<T>(hooks: Option<&Hooks>, f: impl FnOnce() -> Result<T>) -> Result<T> {
+    caught(f).unwrap_or_else(|_| {
+        // Not with the panic's own message, which may quote anything.
+        let message = "a bug in libkustomer was caught; please report it with what the program did";
+        if let Some(hooks) = hooks {
+            hooks.log(Level::Error, message);
+        }
+        Err(Error::new(ErrorKind::Internal, message))
     })
 }
 
 /// Runs a call that can fail and says how it ended, by code and, where the caller wants it, by object.
-unsafe fn finish(out_error: *mut *mut kustomer_error, f: impl FnOnce() -> Result<()>) -> kustomer_code {
+unsafe fn finish(
+    out_error: *mut *mut kustomer_error,
+    hooks: Option<&Hooks>,
+    f: impl FnOnce() -> Result<()>,
+) -> kustomer_code {
     // SAFETY: `out_error` is NULL or the caller's to be written to.
     unsafe { write(out_error, ptr::null_mut()) };
-    match run(f) {
+    match run(hooks, f) {
         Ok(()) => KUSTOMER_OK,
         Err(e) => {
             let code = e.kind().code();

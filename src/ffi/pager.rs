@@ -1,6 +1,6 @@
 //! Page after page, when the caller asks for it.
 
-use super::client::{Hooks, client_in};
+use super::client::{Hooks, client_in, hooks_of};
 use super::conversations::get_options;
 use super::{
     finish, give, guard, kustomer_client, kustomer_code, kustomer_error, kustomer_get_conversations_options,
@@ -29,7 +29,7 @@ pub unsafe extern "C" fn kustomer_pager_new(
     // SAFETY: see the module's contract.
     unsafe {
         write(out_pager, ptr::null_mut());
-        finish(out_error, || {
+        finish(out_error, hooks_of(client).as_deref(), || {
             let client = client_in(client)?;
             required(out_pager, "out_pager")?;
             let (options, _) = get_options(options)?;
@@ -52,7 +52,8 @@ pub unsafe extern "C" fn kustomer_pager_next(
     // SAFETY: see the module's contract; a pager is used by one thread at a time.
     unsafe {
         write(out_response, ptr::null_mut());
-        finish(out_error, || {
+        let hooks = look(pager).map(|pager| pager.hooks.clone());
+        finish(out_error, hooks.as_deref(), || {
             let missing = || Error::invalid("the pager is NULL; make one with kustomer_pager_new");
             let pager = pager.as_mut().ok_or_else(missing)?;
             pager.pager.check_process()?;

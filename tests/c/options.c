@@ -267,6 +267,7 @@ static void a_number_at_its_bound_is_fine(void)
     INIT_ACCEPTED(o.timeout_ms = 1);
     INIT_ACCEPTED(o.max_retries = -1);
     INIT_ACCEPTED(o.max_retries = 0);
+    INIT_ACCEPTED(o.max_retries = 10);
     INIT_ACCEPTED(o.max_response_bytes = 1024);
     INIT_ACCEPTED(o.max_response_bytes = 1u << 30);
     INIT_ACCEPTED(o.log_level = KUSTOMER_LOG_ERROR);

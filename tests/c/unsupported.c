@@ -16,18 +16,6 @@ static int32_t note(const kustomer_response *response, const kustomer_error *err
     return 0;
 }
 
-static void login_and_logout_are_unsupported(kustomer_client *client)
-{
-    const kustomer_call_options options = KUSTOMER_CALL_OPTIONS_INIT;
-    kustomer_error *error = POISON(kustomer_error);
-    CHECK_FAILS(kustomer_login(client, "e30.e30.e30", NULL, &error), &error, KUSTOMER_ERROR_UNSUPPORTED, NULL);
-    CHECK_FAILS(kustomer_login(client, "e30.e30.e30", &options, &error), &error, KUSTOMER_ERROR_UNSUPPORTED, NULL);
-    CHECK_CODE(kustomer_login(client, "e30.e30.e30", NULL, NULL), KUSTOMER_ERROR_UNSUPPORTED);
-    CHECK_FAILS(kustomer_logout(client, NULL, &error), &error, KUSTOMER_ERROR_UNSUPPORTED, NULL);
-    CHECK_FAILS(kustomer_logout(client, &options, &error), &error, KUSTOMER_ERROR_UNSUPPORTED, NULL);
-    CHECK_CODE(kustomer_logout(client, NULL, NULL), KUSTOMER_ERROR_UNSUPPORTED);
-}
-
 static void prefetch_is_unsupported(kustomer_client *client)
 {
     kustomer_get_conversations_options options = all_pages();
@@ -44,25 +32,10 @@ static void prefetch_is_unsupported(kustomer_client *client)
     CHECK_FAILS(kustomer_pager_new(client, &options, &pager, &error), &error, KUSTOMER_ERROR_UNSUPPORTED, "`prefetch`");
 }
 
-static void retries_are_unsupported(void)
-{
-    kustomer_init_options options = test_options();
-    const int32_t some[] = {1, 2, 10};
-    for (size_t i = 0; i < COUNT(some); i++) {
-        kustomer_client *client = POISON(kustomer_client);
-        kustomer_error *error = POISON(kustomer_error);
-        options.max_retries = some[i];
-        CHECK_FAILS(kustomer_init(&options, &client, &error), &error, KUSTOMER_ERROR_UNSUPPORTED, "`max_retries`");
-        CHECK(client == NULL);
-    }
-}
-
 int main(void)
 {
     kustomer_client *client = test_client();
-    login_and_logout_are_unsupported(client);
     prefetch_is_unsupported(client);
-    retries_are_unsupported();
     CHECK(list_all(client).rows == ALL_ROWS); /* and what it does, it still does */
     kustomer_client_free(client);
     return check_report();

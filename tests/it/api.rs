@@ -22,6 +22,7 @@ fn options(sandbox: &Sandbox) -> InitOptions {
         ca_file: Some(sandbox.ca_file().to_owned()),
         tracking_token: Some(sandbox.tracking_token()),
         proxy: Some(String::new()),
+        max_retries: -1,
         ..InitOptions::default()
     }
 }
