@@ -6,16 +6,16 @@ use std::io::Read as _;
 use std::net::TcpListener;
 use std::sync::{Arc, Mutex};
 
-const LIST: &str = "/c/v1/chat/sessions";
-const TOKEN: &str = "/c/v1/tracking/tokens/current";
-const SETTINGS: &str = "/p/v1/chat/settings";
+pub const LIST: &str = "/c/v1/chat/sessions";
+pub const TOKEN: &str = "/c/v1/tracking/tokens/current";
+pub const SETTINGS: &str = "/p/v1/chat/settings";
 
-fn sandbox() -> Sandbox {
+pub fn sandbox() -> Sandbox {
     Sandbox::start(Options::default())
 }
 
 /// The returning visitor, over HTTPS.
-fn options(sandbox: &Sandbox) -> InitOptions {
+pub fn options(sandbox: &Sandbox) -> InitOptions {
     InitOptions {
         api_key: sandbox.chat_key(),
         base_url: Some(sandbox.https_url()),
@@ -27,19 +27,19 @@ fn options(sandbox: &Sandbox) -> InitOptions {
     }
 }
 
-fn client(sandbox: &Sandbox) -> Client {
+pub fn client(sandbox: &Sandbox) -> Client {
     Client::init(options(sandbox)).unwrap()
 }
 
-fn all() -> GetConversationsOptions {
+pub fn all() -> GetConversationsOptions {
     GetConversationsOptions::default()
 }
 
-fn paths(sandbox: &Sandbox) -> Vec<String> {
+pub fn paths(sandbox: &Sandbox) -> Vec<String> {
     sandbox.requests().into_iter().map(|seen| seen.path).collect()
 }
 
-fn kind<T: std::fmt::Debug>(result: kustomer::Result<T>) -> ErrorKind {
+pub fn kind<T: std::fmt::Debug>(result: kustomer::Result<T>) -> ErrorKind {
     result.unwrap_err().kind()
 }
 
@@ -93,7 +93,7 @@ fn a_lazy_client_sends_nothing_until_its_first_call() {
     assert!(client.settings().is_some() && client.visitor().is_some());
 }
 
-fn told(told: &Arc<Mutex<Vec<Visitor>>>) -> Option<kustomer::VisitorFn> {
+pub fn told(told: &Arc<Mutex<Vec<Visitor>>>) -> Option<kustomer::VisitorFn> {
     let told = told.clone();
     Some(Box::new(move |visitor: &Visitor| told.lock().unwrap().push(visitor.clone())))
 }

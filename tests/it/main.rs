@@ -6,3 +6,5 @@ mod sandbox;
 mod api;
 mod c_programs;
 mod library_file;
+mod retries;
+mod visitors;

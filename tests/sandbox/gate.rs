@@ -2,7 +2,7 @@
 
 use super::refusal::Refusal;
 use super::world::World;
-use super::{Answer, Options, Outage, Seen};
+use super::{Answer, Held, Options, Outage, Seen};
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
@@ -28,6 +28,8 @@ pub struct Live {
     pub connections: usize,
     /// For the next request on a path: an answer, or none at all.
     pub planned: Vec<(String, Option<Answer>)>,
+    /// For the next request on a path: who is told of it and says when it goes on.
+    pub held: Vec<(String, Held)>,
     /// When the rate limit's window began, and how many requests it has seen.
     window: (Instant, u32),
 }
@@ -46,6 +48,7 @@ impl Shared {
             seen: Vec::new(),
             connections: 0,
             planned: Vec::new(),
+            held: Vec::new(),
             window: (Instant::now(), 0),
         };
         Shared(Arc::new(Mutex::new(live)))
@@ -60,6 +63,11 @@ pub async fn gate(State(shared): State<Shared>, request: Request, next: Next) ->
     let latency = shared.lock().arrive(&request);
     if !latency.is_zero() {
         tokio::time::sleep(latency).await;
+    }
+    let held = shared.lock().take_held(request.uri().path());
+    if let Some((arrived, release)) = held {
+        let _ = arrived.send(());
+        let _ = release.await;
     }
     let decision = shared.lock().decide(request.uri().path());
     match decision {
@@ -85,6 +93,11 @@ impl Live {
             self.seen.push(Seen::new(request));
         }
         Duration::from_millis(self.options.latency_ms)
+    }
+
+    fn take_held(&mut self, path: &str) -> Option<Held> {
+        let at = self.held.iter().position(|(held, _)| held == path)?;
+        Some(self.held.remove(at).1)
     }
 
     fn decide(&mut self, path: &str) -> Decision {

@@ -17,11 +17,12 @@ use serde_json::json;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
-use std::sync::MutexGuard;
+use std::sync::{MutexGuard, mpsc};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 use tokio::net::TcpStream;
 use tokio::runtime::Runtime;
+use tokio::sync::oneshot;
 
 pub use data::BRANDS;
 pub use tokens::now_s;
@@ -117,6 +118,21 @@ impl Answer {
     pub fn json(status: u16, body: impl Into<String>) -> Answer {
         let headers = vec![("content-type".into(), "application/json".into())];
         Answer { status, headers, body: body.into() }
+    }
+}
+
+type Held = (mpsc::Sender<()>, oneshot::Receiver<()>);
+
+/// A request that waits in the service; it goes on when this is dropped.
+pub struct Hold {
+    arrived: mpsc::Receiver<()>,
+    _release: oneshot::Sender<()>,
+}
+
+impl Hold {
+    /// Waits until the request has come.
+    pub fn wait(&self) {
+        self.arrived.recv_timeout(Duration::from_secs(60)).expect("the request comes");
     }
 }
 
@@ -254,6 +270,14 @@ impl Sandbox {
     /// The next request on this path ends its connection, without an answer.
     pub fn drop_next(&self, path: &str) {
         self.live().planned.push((path.into(), None));
+    }
+
+    /// The next request on this path waits in the service until what is returned is dropped.
+    pub fn hold_next(&self, path: &str) -> Hold {
+        let (arrive, arrived) = mpsc::channel();
+        let (release, released) = oneshot::channel();
+        self.live().held.push((path.into(), (arrive, released)));
+        Hold { arrived, _release: release }
     }
 
     /// The visitor gets that many more conversations, newer than all others.
