@@ -23,7 +23,7 @@ pub(crate) fn fetch(
 ) -> Result<Response> {
     call.check("about to begin")?;
     let answer = match &client.visitors {
-        None => client.http.get(call, &server_path(query, page), Credential::Bearer(&client.api_key), || Ok(()))?,
+        None => client.http.get(call, &server_path(query, page), Credential::Bearer(&client.api_key), &|| Ok(()))?,
         Some(visitors) => {
             let settings = visitors.settings(&client.http, call)?;
             let mut who = visitors.who(&client.http, call)?;
@@ -32,7 +32,7 @@ pub(crate) fn fetch(
             let path = chat_path(query, page, settings.no_history() == Some(true));
             let ask = |who: &Who| {
                 let credential = Credential::TrackingToken(who.token());
-                let answer = client.http.get(call, &path, credential, || visitors.still(began));
+                let answer = client.http.get(call, &path, credential, &|| visitors.still(began));
                 if answer.as_ref().map_or_else(is_refusal, |_| true) {
                     visitors.still(began)?;
                 }

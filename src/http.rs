@@ -21,7 +21,7 @@ use ureq::http::header::{ACCEPT_LANGUAGE, AUTHORIZATION, CONTENT_TYPE, HeaderNam
 use ureq::http::{Method, Request, Response, Uri};
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
 use ureq::unversioned::transport::{Connector as _, RustlsConnector};
-use ureq::{Agent, AsSendBody, Body};
+use ureq::{Agent, AsSendBody as _, Body, SendBody};
 
 /// The largest header of an answer, and the most lines it may have.
 const LONGEST_HEADER: usize = 32 * 1024;
@@ -212,7 +212,7 @@ impl Http {
         call: &Call,
         path_and_query: &str,
         credential: Credential<'_>,
-        wanted: impl Fn() -> Result<()>,
+        wanted: &dyn Fn() -> Result<()>,
     ) -> Result<Answer> {
         let mut repeats = 0;
         let mut paid = None;
@@ -260,11 +260,11 @@ impl Http {
         fresh: bool,
     ) -> (Result<Answer>, bool) {
         let mut exchange = Exchange::new(call, self.most_bytes());
-        let mut result = self.send(&exchange, Method::GET, path_and_query, (), credential, fresh);
+        let mut result = self.send(&exchange, Method::GET, path_and_query, None, credential, fresh);
         if exchange.was_stale() && matches!(&result, Err(e) if e.kind() == ErrorKind::Network) {
             self.logger.log(Level::Warning, || "a kept connection had been closed; asking over a new one".to_owned());
             exchange = Exchange::new(call, self.most_bytes());
-            result = self.send(&exchange, Method::GET, path_and_query, (), credential, true);
+            result = self.send(&exchange, Method::GET, path_and_query, None, credential, true);
         }
         (result, exchange.timed_out())
     }
@@ -273,7 +273,7 @@ impl Http {
     /// was closed cannot make it fail.
     pub fn post(&self, call: &Call, path: &str, json: &str, credential: Credential<'_>) -> Result<Answer> {
         let exchange = Exchange::new(call, self.most_bytes());
-        self.send(&exchange, Method::POST, path, json, credential, true)
+        self.send(&exchange, Method::POST, path, Some(json), credential, true)
     }
 
     /// The service's own list of errors, when that is all there is in spite of a 2xx status.
@@ -320,17 +320,22 @@ impl Http {
         4 * self.limit + (1 << 20)
     }
 
-    fn send<B: AsSendBody>(
+    fn send(
         &self,
         exchange: &Rc<Exchange>,
         method: Method,
         path_and_query: &str,
-        body: B,
+        json: Option<&str>,
         credential: Credential<'_>,
         fresh: bool,
     ) -> Result<Answer> {
         let sent = Instant::now();
         let name = method.clone();
+        let (mut json, mut nothing) = (json, ());
+        let body = match &mut json {
+            Some(json) => json.as_body(),
+            None => nothing.as_body(),
+        };
         let request = self
             .request(method, path_and_query, body, credential)
             .map_err(|e| Error::new(ErrorKind::Internal, format!("a request could not be built: {e}")))?;
@@ -355,18 +360,18 @@ impl Http {
         result
     }
 
-    fn request<B: AsSendBody>(
+    fn request<'a>(
         &self,
         method: Method,
         path_and_query: &str,
-        body: B,
+        body: SendBody<'a>,
         credential: Credential<'_>,
-    ) -> std::result::Result<Request<B>, ureq::http::Error> {
-        let mut request = Request::builder().uri(self.origin.uri(path_and_query)?);
-        if method == Method::POST {
+    ) -> std::result::Result<Request<SendBody<'a>>, ureq::http::Error> {
+        let is_post = method == Method::POST;
+        let mut request = Request::builder().method(method).uri(self.origin.uri(path_and_query)?);
+        if is_post {
             request = request.header(CONTENT_TYPE, "application/json");
         }
-        request = request.method(method);
         if self.chat_headers {
             request = request
                 .header("x-kustomer", "kustomer")

@@ -238,7 +238,7 @@ impl Visitors {
             |state| &mut state.settings_flight,
             |_| {
                 let path = http.with_lang("/p/v1/chat/settings");
-                let answer = http.get(call, &path, Credential::None, || Ok(()))?;
+                let answer = http.get(call, &path, Credential::None, &|| Ok(()))?;
                 let settings = Settings::decode(http, &answer)?;
                 self.state().settings = Some(settings);
                 Ok(())
@@ -391,7 +391,7 @@ impl Visitors {
 
     fn fetch_token(&self, http: &Http, call: &Call, epoch: u64, refused: Refused) -> Result<()> {
         const PATH: &str = "/c/v1/tracking/tokens/current";
-        let get = |credential: Credential<'_>| http.get(call, PATH, credential, || self.still(epoch));
+        let get = |credential: Credential<'_>| http.get(call, PATH, credential, &|| self.still(epoch));
         let sent = {
             let state = self.state();
             let current = state.visitor.as_ref().and_then(Visitor::tracking_token);
