@@ -388,7 +388,8 @@ impl<In: Transport> Connector<In> for Connected {
     }
 }
 
-/// A connection that notes when something of the answer comes.
+/// A connection that notes when something of the answer comes, and when no more will: TLS may say so
+/// before TCP does.
 #[derive(Debug)]
 pub(crate) struct Heard<T>(T);
 
@@ -402,11 +403,16 @@ impl<T: Transport> Transport for Heard<T> {
     }
 
     fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, ureq::Error> {
-        let more = self.0.await_input(timeout)?;
-        if more {
-            Exchange::current()?.heard.set(true);
+        let exchange = Exchange::current()?;
+        // Into a full buffer nothing is read, which is not the end.
+        let full = self.0.buffers().input_append_buf().is_empty();
+        let more = self.0.await_input(timeout);
+        match more {
+            Ok(true) => exchange.heard.set(true),
+            Ok(false) if full => {}
+            _ => exchange.ended.set(true),
         }
-        Ok(more)
+        more
     }
 
     fn is_open(&mut self) -> bool {
@@ -502,7 +508,6 @@ impl Socket {
             exchange.check()?;
             match (&self.0).read(buffer) {
                 Ok(read) => {
-                    exchange.ended.set(read == 0);
                     exchange.count(read)?;
                     return Ok(read);
                 }
@@ -515,10 +520,7 @@ impl Socket {
         match e.kind() {
             io::ErrorKind::Interrupted => Ok(()),
             io::ErrorKind::WouldBlock => exchange.wait(&[(self.0.as_fd(), ready)], None, None).map(drop),
-            _ => {
-                exchange.ended.set(true);
-                Err(e)
-            }
+            _ => Err(e),
         }
     }
 }
