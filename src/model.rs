@@ -287,7 +287,8 @@ impl Builder {
         }
         let [id, kind, attributes] = json::members(element, ["id", "type", "attributes"]);
         let id = id.and_then(json::string).filter(|id| !id.is_empty());
-        let is_session = kind.is_none_or(|kind| json::is_null(kind) || kind == "\"chat_session\"");
+        let is_session = kind
+            .is_none_or(|kind| json::is_null(kind) || json::string(kind).is_some_and(|kind| kind == "chat_session"));
         let Some(id) = id.filter(|_| is_session) else {
             self.skipped += 1;
             return;
