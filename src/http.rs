@@ -17,7 +17,10 @@ use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
-use ureq::http::header::{ACCEPT_LANGUAGE, AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue};
+use ureq::http::header::{
+    ACCEPT_LANGUAGE, AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue,
+    TRANSFER_ENCODING,
+};
 use ureq::http::{Method, Request, Response, Uri};
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
 use ureq::unversioned::transport::{Connector as _, RustlsConnector};
@@ -148,6 +151,8 @@ pub(crate) struct Answer {
     pub body: Vec<u8>,
     /// The body ended with the connection, so that only what is in it can tell whether it is whole.
     pub ended_with_connection: bool,
+    /// What the body is still encoded as, in the service's own words.
+    coding: Option<String>,
 }
 
 /// One origin, its connections and the headers every request to it carries.
@@ -288,6 +293,14 @@ impl Http {
     /// errors in spite of its status, or something else.
     pub fn decode_error(&self, answer: &Answer, malformed: json::Malformed, what: &str) -> Error {
         let status = answer.status;
+        if let Some(coding) = &answer.coding {
+            let coding: String = coding.chars().take(LONGEST_QUOTE).collect();
+            return Error::new(
+                ErrorKind::Decode,
+                format!("the answer of {} is encoded as `{coding}`, which this library cannot read", self.origin.host),
+            )
+            .with_status(status);
+        }
         if malformed == json::Malformed::Cut && answer.ended_with_connection {
             return self.cut_off("reading the answer").with_status(status);
         }
@@ -412,10 +425,11 @@ impl Http {
         let retry_after_ms = retry::retry_after_ms(header("retry-after"), reset, header("date"), now);
         let success = (200..300).contains(&status);
         let limit = if success { self.limit } else { self.limit.min(LONGEST_ERROR) };
+        let coding = coding(response.headers()).map(|coding| self.logger.secrets.redact(coding));
         let body = self.read_body(response.body_mut(), limit, exchange);
         if success {
             let body = body.map_err(|e| e.with_status(status))?;
-            return Ok(Answer { status, body, ended_with_connection: exchange.ended() });
+            return Ok(Answer { status, body, ended_with_connection: exchange.ended(), coding });
         }
         // The status decides, also when the body cannot be read; only what ends the call itself comes before it.
         let details = match body {
@@ -637,6 +651,15 @@ fn roots(file: &Path) -> Result<RootCerts> {
         return Err(bad("it holds no certificate".to_owned()));
     }
     Ok(RootCerts::new_with_certs(&certificates))
+}
+
+/// The coding that ureq leaves in place: it takes gzip and chunks off, and of gzip the header too.
+fn coding(headers: &HeaderMap) -> Option<String> {
+    let undone = |name: HeaderName, does: &str| {
+        let value = String::from_utf8_lossy(headers.get(name)?.as_bytes());
+        (!value.eq_ignore_ascii_case(does)).then(|| value.into_owned())
+    };
+    undone(TRANSFER_ENCODING, "chunked").or_else(|| undone(CONTENT_ENCODING, "identity"))
 }
 
 /// Whether a body has a list of errors and no data.
