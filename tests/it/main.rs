@@ -5,6 +5,7 @@ mod sandbox;
 
 mod api;
 mod c_programs;
+mod faults;
 mod library_file;
 mod retries;
 mod visitors;

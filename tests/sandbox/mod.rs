@@ -2,7 +2,7 @@
 //! loopback. Tests hold a [`Sandbox`]; people run `cargo run --example sandbox`.
 #![allow(dead_code, unused_imports)] // each of its users takes a part
 
-mod certificates;
+pub mod certificates;
 mod data;
 mod gate;
 mod refusal;
