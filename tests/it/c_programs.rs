@@ -2,7 +2,7 @@
 //!
 //! `VALGRIND=1` runs the same programs under valgrind. `KUSTOMER_TEST_TIME_FACTOR` stretches their time limits.
 
-use crate::sandbox::{Options, Sandbox};
+use crate::sandbox::{Options, RETURNING_LOGINS, Sandbox, now_s};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::LazyLock;
@@ -109,6 +109,9 @@ fn command(program: &Path, sandbox: &Sandbox) -> Command {
         .env("KUSTOMER_SANDBOX_HTTP_URL", sandbox.http_url())
         .env("KUSTOMER_SANDBOX_SERVER_KEY", sandbox.api_key())
         .env("KUSTOMER_SANDBOX_CUSTOMER_ID", sandbox.customer_id())
+        .env("KUSTOMER_SANDBOX_LOGIN_JWT", sandbox.login_jwt(RETURNING_LOGINS[0]))
+        .env("KUSTOMER_SANDBOX_OTHER_LOGIN_JWT", sandbox.login_jwt("customer-7"))
+        .env("KUSTOMER_SANDBOX_OLD_LOGIN_JWT", sandbox.login_jwt_at(RETURNING_LOGINS[0], now_s() - 16 * 60))
         .env("KUSTOMER_LIBRARY", BUILD.path().join("libkustomer.so.0"))
         .env("KUSTOMER_TEST_TIME_FACTOR", factor().to_string());
     command
@@ -162,6 +165,7 @@ programs! {
     unsupported "tests/c/unsupported.c" "c11" Shared,
     threads "tests/c/threads.c" "c11" Shared,
     cancel "tests/c/cancel.c" "c11" Shared,
+    visitor "tests/c/visitor.c" "c11" Shared,
     process "tests/c/process.c" "c11" Shared,
     dlopen "tests/c/dlopen.c" "c11" Itself,
     cpp "tests/c/cpp.cpp" "c++11" Shared,
