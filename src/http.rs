@@ -342,6 +342,7 @@ impl Http {
         credential: Credential<'_>,
         fresh: bool,
     ) -> Result<Answer> {
+        crate::step();
         let sent = Instant::now();
         let name = method.clone();
         let (mut json, mut nothing) = (json, ());
@@ -370,6 +371,7 @@ impl Http {
             };
             format!("{name} {path}: {outcome} ({} ms)", sent.elapsed().as_millis())
         });
+        crate::step();
         result
     }
 

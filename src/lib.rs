@@ -46,6 +46,12 @@ mod timestamp;
 mod transport;
 mod visitor;
 
+/// Where this project's own tests may have a panic (feature `test-hooks`); nothing in a shipped library.
+fn step() {
+    #[cfg(feature = "test-hooks")]
+    ffi::test_hooks::panic_if_told();
+}
+
 pub use cancel::Cancel;
 pub use client::Client;
 pub use conversations::Pager;

@@ -505,6 +505,7 @@ impl Socket {
     /// At least one byte, or 0 at the end of the connection.
     fn receive(&self, exchange: &Exchange, buffer: &mut [u8]) -> io::Result<usize> {
         loop {
+            crate::step();
             exchange.check()?;
             match (&self.0).read(buffer) {
                 Ok(read) => {

@@ -420,6 +420,7 @@ impl Visitors {
         let token = visitor.tracking_token().unwrap_or_default().to_owned();
         http.logger.secrets.learn(&token);
         let mut state = self.state();
+        crate::step();
         if state.epoch != epoch {
             return;
         }

@@ -18,7 +18,7 @@ mod pager;
 mod response;
 mod settings;
 #[cfg(feature = "test-hooks")]
-mod test_hooks;
+pub(crate) mod test_hooks;
 mod version;
 mod visitor;
 
@@ -49,8 +49,7 @@ fn guard<T>(absent: T, f: impl FnOnce() -> T) -> T {
 
 fn caught<T>(f: impl FnOnce() -> T) -> std::thread::Result<T> {
     catch_unwind(AssertUnwindSafe(|| {
-        #[cfg(feature = "test-hooks")]
-        test_hooks::panic_if_told();
+        crate::step();
         f()
     }))
 }

@@ -43,7 +43,7 @@ fn check(command: &mut Command) -> Output {
     output
 }
 
-enum Link {
+pub enum Link {
     Shared,
     Static,
     /// The program opens the library itself.
@@ -56,7 +56,7 @@ fn compiler(source: &str, standard: &str) -> Command {
     command
 }
 
-fn build(source: &str, standard: &str, link: Link) -> PathBuf {
+pub fn build(source: &str, standard: &str, link: Link) -> PathBuf {
     let program =
         BUILD.path().join(format!("{}{}", source.replace(['/', '.'], "_"), matches!(link, Link::Static) as u8));
     let mut command = compiler(source, standard);
@@ -141,12 +141,13 @@ fn run(mut command: Command) -> (Output, String) {
 }
 
 /// Runs one of the programs of `tests/c`, which says itself what it checked.
-fn run_checks(program: &Path) {
+pub fn run_checks(program: &Path) -> String {
     let sandbox = Sandbox::start(Options::default());
     let (output, stderr) = run(command(program, &sandbox));
     let stdout = String::from_utf8(output.stdout).unwrap();
     assert!(output.status.success(), "{}: {}\n{stdout}\n{stderr}", program.display(), output.status);
     assert!(stdout.trim_end().ends_with(" checks, 0 failed"), "{stdout}");
+    stdout
 }
 
 macro_rules! programs {

@@ -9,3 +9,5 @@ mod faults;
 mod library_file;
 mod retries;
 mod visitors;
+#[cfg(feature = "test-hooks")]
+mod panics;
