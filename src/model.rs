@@ -6,6 +6,7 @@ use crate::http::{Answer, Http};
 use crate::json::{self, Malformed};
 use crate::text::Text;
 use crate::timestamp::epoch_ms;
+use std::fmt;
 use std::sync::Arc;
 
 /// The page numbers around a page, each `None` when there is no such page.
@@ -22,11 +23,10 @@ pub struct Pages {
 }
 
 /// One page of conversations. Cheap to clone: the clones share one page.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Response(Arc<Page>);
 
 /// All text of a page in one piece, and where in it each row's texts stand: no allocation a field.
-#[derive(Debug)]
 struct Page {
     /// A NUL stands behind each text, for the C side.
     text: String,
@@ -37,7 +37,7 @@ struct Page {
 }
 
 /// Where a text stands in its page; `len` is `ABSENT` for none.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 struct Span {
     start: u32,
     len: u32,
@@ -46,7 +46,6 @@ struct Span {
 const ABSENT: u32 = u32::MAX;
 const NONE: Span = Span { start: 0, len: ABSENT };
 
-#[derive(Debug)]
 struct Row {
     id: Span,
     created_at: Span,
@@ -111,10 +110,34 @@ impl Response {
 }
 
 /// One conversation, borrowed from its [`Response`].
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Conversation<'a> {
     text: &'a str,
     row: &'a Row,
+}
+
+impl fmt::Debug for Response {
+    /// Without what people wrote, in which a server may also have put a secret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Response")
+            .field("len", &self.len())
+            .field("pages", &self.pages())
+            .field("total", &self.total())
+            .field("skipped", &self.skipped())
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Conversation<'_> {
+    /// Without texts, as [`Response`].
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Conversation")
+            .field("created_at_ms", &self.created_at_ms())
+            .field("last_message_at_ms", &self.last_message_at_ms())
+            .field("ended", &self.ended())
+            .field("unread_count", &self.unread_count())
+            .finish_non_exhaustive()
+    }
 }
 
 impl Span {
@@ -431,16 +454,25 @@ fn link_page(value: &str) -> std::result::Result<Option<Option<i64>>, ()> {
 }
 
 /// The organisation's chat settings, as last fetched. Cheap to clone.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Settings(Arc<SettingsFields>);
 
-#[derive(Debug)]
 pub(crate) struct SettingsFields {
     pub json: Text,
     pub enabled: Option<bool>,
     pub no_history: Option<bool>,
     pub team_name: Option<Text>,
     pub greeting: Option<Text>,
+}
+
+impl fmt::Debug for Settings {
+    /// Without texts, as [`Response`].
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Settings")
+            .field("enabled", &self.enabled())
+            .field("no_history", &self.no_history())
+            .finish_non_exhaustive()
+    }
 }
 
 impl Settings {

@@ -78,12 +78,9 @@ impl Visitor {
 }
 
 impl fmt::Debug for Visitor {
-    /// Without the token.
+    /// Without the token, and without an id in which a server may have put it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Visitor")
-            .field("tracking_id", &self.0.tracking_id)
-            .field("verified", &self.0.verified)
-            .finish_non_exhaustive()
+        f.debug_struct("Visitor").field("verified", &self.0.verified).finish_non_exhaustive()
     }
 }
 
