@@ -11,3 +11,4 @@ mod retries;
 mod visitors;
 #[cfg(feature = "test-hooks")]
 mod panics;
+mod secrets;
