@@ -309,14 +309,16 @@ impl Http {
             return Error::new(ErrorKind::Limit, message).with_status(status);
         }
         self.error_list(answer).unwrap_or_else(|| {
-            Error::new(
-                ErrorKind::Decode,
-                format!(
-                    "the answer of {} (HTTP {status}) is not {what}; a portal or proxy may have answered in its place",
-                    self.origin.host
+            let host = &self.origin.host;
+            let message = match answer.body.trim_ascii_start().first() {
+                Some(b'<') => format!(
+                    "the answer of {host} (HTTP {status}) is not {what} but a web page, as a portal (a Wi-Fi's login page) sends in its place; check with a browser whether this network wants a login"
                 ),
-            )
-            .with_status(status)
+                _ => format!(
+                    "the answer of {host} (HTTP {status}) is not {what}; check `base_url`, and whether a portal or proxy answers in its place"
+                ),
+            };
+            Error::new(ErrorKind::Decode, message).with_status(status)
         })
     }
 
@@ -457,39 +459,55 @@ impl Http {
 
     /// The error of an answer that is no success.
     fn status_error(&self, status: u16, details: Vec<Detail>, retry_after_ms: Option<u64>) -> Error {
-        let said = details.iter().find_map(|d| d.message.as_ref().or(d.title.as_ref())).map(Text::as_str);
         let kind = match status {
             401 | 403 => ErrorKind::Unauthorized,
             429 => ErrorKind::RateLimited,
             500..=599 => ErrorKind::Server,
             _ => ErrorKind::Http,
         };
-        let remedy = match status {
-            // Source of the wording: Kustomer's documentation of its regions ("pods").
-            _ if said.is_some_and(|said| said.contains("associated with pod")) => {
-                "the key belongs to another region; leave `base_url` out, so that the organisation's own host is asked"
-            }
-            401 | 403 if self.chat_headers => {
-                "the visitor's tracking token was not accepted; check that the chat key and `base_url` are the same organisation's"
-            }
-            401 | 403 => {
-                "check that the key has not expired, has the role org.permission.conversation.read and belongs to this organisation"
-            }
-            404 => "nothing is there; check that the key and `base_url` are this organisation's",
-            408 => "try again later",
-            429 => "the organisation's rate limit is used up; ask less often and try again later",
-            300..=399 => {
-                "redirects are not followed; check `base_url`, and whether a portal (a Wi-Fi's login page) answers in its place"
-            }
-            500..=599 => "the service has trouble; try again later",
-            _ => "the service did not accept the request",
+        let again = match retry_after_ms {
+            Some(ms @ 1..) => format!("try again in {} s", ms.div_ceil(1000)),
+            _ => "try again later".to_owned(),
         };
-        let said = said.map(|said| format!(" (\"{}\")", said.chars().take(LONGEST_QUOTE).collect::<String>()));
-        let said = said.unwrap_or_default();
-        Error::new(kind, format!("HTTP {status} from {}{said}: {remedy}", self.origin.host))
+        let said = self.said(status, &details);
+        let (cause, remedy) = match status {
+            // Source of the wording: Kustomer's documentation of its regions ("pods").
+            _ if said.contains("associated with pod") => (
+                "the key belongs to another region",
+                "leave `base_url` out, so that the organisation's own host is asked",
+            ),
+            401 | 403 if self.chat_headers => (
+                "the visitor's tracking token was not accepted",
+                "check that the chat key and `base_url` are the same organisation's",
+            ),
+            401 | 403 => (
+                "the API key was not accepted",
+                "check that it has not expired, has the role org.permission.conversation.read and belongs to this organisation",
+            ),
+            404 => ("nothing is there", "check that the key and `base_url` are this organisation's"),
+            408 => ("the service did not get the request in time", again.as_str()),
+            429 if retry_after_ms.is_none() => {
+                ("the organisation's rate limit is used up", "ask less often and try again later")
+            }
+            429 => ("the organisation's rate limit is used up", again.as_str()),
+            300..=399 => (
+                "redirects are not followed, and a portal (a Wi-Fi's login page) may have sent this one in its place",
+                "check `base_url`, and with a browser whether this network wants a login",
+            ),
+            500..=599 => ("the service has trouble", again.as_str()),
+            _ => ("the service did not accept the request", "check the options of the call"),
+        };
+        Error::new(kind, format!("{said}: {cause}; {remedy}"))
             .with_status(status)
             .with_details(details)
             .with_retry_after_ms(retry_after_ms)
+    }
+
+    /// What an answer is and what the service says in it, for the front of a message.
+    pub fn said(&self, status: u16, details: &[Detail]) -> String {
+        let said = details.iter().find_map(|d| d.message().or(d.title()));
+        let said = said.map(|said| format!(" (\"{}\")", said.chars().take(LONGEST_QUOTE).collect::<String>()));
+        format!("HTTP {status} from {}{}", self.origin.host, said.unwrap_or_default())
     }
 
     fn cut_off(&self, doing: &str) -> Error {

@@ -325,13 +325,12 @@ impl Dialler {
         let addresses = self.addresses(exchange, dial_host, dial_port)?;
         exchange.enter(Phase::Connect);
         let socket = race(exchange, &addresses)?.map_err(|e| {
-            let what = if self.proxy.is_some() { "the proxy " } else { "" };
-            exchange.fail(Error::new(
-                ErrorKind::Network,
-                format!(
-                    "could not connect to {what}{dial_host} (port {dial_port}): {e}; check the network and try again"
-                ),
-            ))
+            let (what, remedy) = match self.proxy {
+                Some(_) => ("the proxy ", proxy::REMEDY),
+                None => ("", "check the network and try again"),
+            };
+            let why = format!("could not connect to {what}{dial_host} (port {dial_port}): {e}; {remedy}");
+            exchange.fail(Error::new(ErrorKind::Network, why))
         })?;
         let socket = Socket(socket);
         if let Some(proxy) = &self.proxy {

@@ -309,7 +309,7 @@ impl Visitors {
             // Whatever else stands in it, a 2xx is a yes.
             Ok(answer) => http.error_list(&answer).map_or(Ok(()), Err)?,
             Err(e) if matches!(e.kind(), ErrorKind::Decode | ErrorKind::Limit) && is_success(&e) => {}
-            Err(e) => return Err(self.login_failed(e, landing.epoch)),
+            Err(e) => return Err(self.login_failed(http, e, landing.epoch)),
         }
         {
             let mut state = self.state();
@@ -329,7 +329,7 @@ impl Visitors {
         })
     }
 
-    fn login_failed(&self, error: Error, epoch: u64) -> Error {
+    fn login_failed(&self, http: &Http, error: Error, epoch: u64) -> Error {
         match error.kind() {
             ErrorKind::Network | ErrorKind::Timeout | ErrorKind::Cancelled => {
                 error.reworded(|why| format!("it is not known whether the login was accepted, it may have been: {why}"))
@@ -337,9 +337,10 @@ impl Visitors {
             _ if error.http_status() == Some(401) => {
                 let mut state = self.state();
                 state.outdated |= state.epoch == epoch;
-                error.reworded(|why| {
+                let said = http.said(401, error.details());
+                error.reworded(|_| {
                     format!(
-                        "the login JWT or the tracking token was refused; have your server sign a fresh JWT (its `iat` at most 15 minutes old by a right clock) and log in again: {why}"
+                        "{said}: the login JWT or the tracking token was refused; have your server sign a fresh JWT (its `iat` at most 15 minutes old by a right clock) and log in again"
                     )
                 })
             }

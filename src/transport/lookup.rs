@@ -58,3 +58,17 @@ fn not_found(host: &str, why: &str) -> Error {
         format!("no address was found for the host {host}: {why}; check its name, and that this device is online"),
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_that_is_not_found_is_named_with_the_cause_and_a_remedy() {
+        let error = not_found("acme.api.kustomerapp.com", "Name or service not known");
+        assert_eq!(error.kind(), ErrorKind::Network);
+        let (happened, remedy) = error.message().split_once("; ").unwrap();
+        assert!(happened.contains("acme.api.kustomerapp.com: Name or service not known"), "{error}");
+        assert!(remedy.contains("check its name"), "{error}");
+    }
+}

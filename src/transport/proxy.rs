@@ -13,6 +13,9 @@ use std::io;
 /// The most bytes of a proxy's answer to CONNECT.
 const LONGEST_ANSWER: usize = 32 * 1024;
 
+/// What to do about a proxy that is of no use.
+pub(super) const REMEDY: &str = "check the option `proxy` or the `*_proxy` environment variables";
+
 #[derive(Clone)]
 pub(crate) struct Proxy {
     host: String,
@@ -147,10 +150,7 @@ impl Proxy {
     }
 
     fn error(&self, what: &str) -> Error {
-        Error::new(
-            ErrorKind::Network,
-            format!("the proxy {self} {what}; check the option `proxy` or the `*_proxy` environment variables"),
-        )
+        Error::new(ErrorKind::Network, format!("the proxy {self} {what}; {REMEDY}"))
     }
 }
 
