@@ -6,6 +6,7 @@ mod sandbox;
 mod api;
 mod c_programs;
 mod faults;
+mod helpful_errors;
 mod library_file;
 mod retries;
 mod visitors;
