@@ -8,8 +8,8 @@ mod c_programs;
 mod faults;
 mod helpful_errors;
 mod library_file;
-mod retries;
-mod visitors;
 #[cfg(feature = "test-hooks")]
 mod panics;
+mod retries;
 mod secrets;
+mod visitors;
