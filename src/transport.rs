@@ -150,6 +150,8 @@ pub(crate) struct Exchange {
     /// The end of the connection attempt that is under way.
     connect_until: Cell<Option<Instant>>,
     connect_timeout: Cell<Duration>,
+    /// Whom it is to reach, for the message.
+    connect_to: RefCell<String>,
     timed_out: Cell<bool>,
     stop: Cell<Option<Stop>>,
     failure: RefCell<Option<Error>>,
@@ -172,6 +174,7 @@ impl Exchange {
             phase: Cell::new(Phase::Answer),
             connect_until: Cell::new(None),
             connect_timeout: Cell::new(Duration::ZERO),
+            connect_to: RefCell::default(),
             timed_out: Cell::new(false),
             stop: Cell::new(None),
             failure: RefCell::new(None),
@@ -236,6 +239,11 @@ impl Exchange {
         self.ended.get()
     }
 
+    /// Whether an error of the sockets is one that is already accounted for.
+    fn gave_up(&self) -> bool {
+        self.stop.get().is_some() || self.failure.borrow().is_some()
+    }
+
     fn fail(&self, failure: Error) -> io::Error {
         *self.failure.borrow_mut() = Some(failure);
         gave_up()
@@ -269,7 +277,8 @@ impl Exchange {
             return Err(self.fail(Error::new(
                 ErrorKind::Network,
                 format!(
-                    "no connection within {} ms: it was {}; check the network, or give a longer `connect_timeout_ms`",
+                    "no connection to {} within {} ms: it was {}; check the network, or give a longer `connect_timeout_ms`",
+                    self.connect_to.borrow(),
                     self.connect_timeout.get().as_millis(),
                     self.phase.get().doing()
                 ),
@@ -365,6 +374,8 @@ impl Connector for Dialler {
         exchange.connect_timeout.set(self.connect_timeout);
         exchange.connect_until.set(Some(Instant::now() + self.connect_timeout));
         let authority = details.uri.authority().ok_or(ureq::Error::ConnectionFailed)?;
+        let through = self.proxy.as_ref().map(|proxy| format!(" through the proxy {proxy}"));
+        *exchange.connect_to.borrow_mut() = authority.host().to_owned() + &through.unwrap_or_default();
         let default_port = if details.needs_tls() { 443 } else { 80 };
         let tcp = self.dial(&exchange, authority.host(), authority.port_u16().unwrap_or(default_port))?;
         exchange.enter(Phase::Tls);

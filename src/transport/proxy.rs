@@ -129,11 +129,15 @@ impl Proxy {
             "CONNECT {host}:{port} HTTP/1.1\r\nHost: {host}:{port}\r\n{}\r\n",
             authorization.unwrap_or_default()
         );
-        socket.send(exchange, request.as_bytes())?;
+        let ended = |e: io::Error| match exchange.gave_up() {
+            true => e,
+            false => exchange.fail(self.error(&format!("ended the connection ({e})"))),
+        };
+        socket.send(exchange, request.as_bytes()).map_err(ended)?;
         let mut answer = Vec::new();
         let mut buffer = [0; 1024];
         while !answer.windows(4).any(|end| end == b"\r\n\r\n") {
-            let read = socket.receive(exchange, &mut buffer)?;
+            let read = socket.receive(exchange, &mut buffer).map_err(ended)?;
             answer.extend_from_slice(&buffer[..read]);
             if read == 0 || answer.len() > LONGEST_ANSWER {
                 return Err(exchange.fail(self.error("did not answer as a proxy does")));
