@@ -75,13 +75,13 @@ fn under_valgrind() -> bool {
     std::env::var_os("VALGRIND").is_some_and(|v| v == "1")
 }
 
-fn factor() -> u32 {
+pub fn factor() -> u32 {
     let given = std::env::var("KUSTOMER_TEST_TIME_FACTOR").ok().and_then(|factor| factor.parse().ok());
     given.unwrap_or(if under_valgrind() { VALGRIND_FACTOR } else { 1 })
 }
 
 /// A command with the sandbox in its environment and no proxy.
-fn command(program: &Path, sandbox: &Sandbox) -> Command {
+pub fn command(program: &Path, sandbox: &Sandbox) -> Command {
     let mut command = if under_valgrind() {
         let mut valgrind = Command::new("valgrind");
         // A child forked while other threads were in a call has their memory without those threads: that is
@@ -118,7 +118,7 @@ fn command(program: &Path, sandbox: &Sandbox) -> Command {
 }
 
 /// Runs a command; one that hangs is ended.
-fn run(mut command: Command) -> (Output, String) {
+pub fn run(mut command: Command) -> (Output, String) {
     let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let id = child.id();
     let (done, waiting) = std::sync::mpsc::channel();
@@ -184,7 +184,7 @@ fn the_header_compiles_alone_and_twice_in_every_standard() {
     }
 }
 
-fn example(name: &str, standard: &str) -> PathBuf {
+pub fn example(name: &str, standard: &str) -> PathBuf {
     build(&format!("examples-c/{name}"), standard, Link::Shared)
 }
 

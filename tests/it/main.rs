@@ -3,13 +3,21 @@
 #[path = "../sandbox/mod.rs"]
 mod sandbox;
 
+mod addresses;
 mod api;
 mod c_programs;
+mod cancels;
+mod deadlines;
 mod faults;
 mod helpful_errors;
 mod library_file;
 #[cfg(feature = "test-hooks")]
 mod panics;
+mod figures;
+mod library_file;
+mod names;
+mod phases;
+mod proxies;
 mod retries;
 mod secrets;
 mod visitors;

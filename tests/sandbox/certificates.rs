@@ -37,7 +37,7 @@ fn authority() -> CertifiedIssuer<'static, KeyPair> {
 }
 
 fn server_params() -> CertificateParams {
-    let names = ["localhost", "127.0.0.1", "::1"].map(String::from);
+    let names = ["localhost", "127.0.0.1", "::1", "*.kustomer.test"].map(String::from);
     let mut params = CertificateParams::new(names).unwrap();
     params.distinguished_name.push(DnType::CommonName, "localhost");
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
