@@ -9,13 +9,12 @@ mod c_programs;
 mod cancels;
 mod deadlines;
 mod faults;
+mod figures;
 mod helpful_errors;
 mod library_file;
+mod names;
 #[cfg(feature = "test-hooks")]
 mod panics;
-mod figures;
-mod library_file;
-mod names;
 mod phases;
 mod proxies;
 mod retries;
