@@ -1,6 +1,8 @@
 //! The C and C++ programs of `tests/c` and `examples-c`, on the real library, against a sandbox.
 //!
-//! `VALGRIND=1` runs the same programs under valgrind. `KUSTOMER_TEST_TIME_FACTOR` stretches their time limits.
+//! `VALGRIND=1` runs the same programs under valgrind. `KUSTOMER_TEST_LIBRARY` is a folder with another build of the
+//! library, `KUSTOMER_TEST_CFLAGS` are flags for the programs beside the usual ones: so sanitizers come in (`.ci/run asan`).
+//! `KUSTOMER_TEST_TIME_FACTOR` stretches the time limits.
 
 use crate::sandbox::{Options, RETURNING_LOGINS, Sandbox, now_s};
 use std::path::{Path, PathBuf};
@@ -20,10 +22,17 @@ static BUILD: LazyLock<TempDir> = LazyLock::new(|| {
     folder
 });
 
-/// The library that `cargo test` built, beside this test's own program.
+/// The library that `cargo test` built, beside this test's own program, or the one to test instead.
 pub fn library(kind: &str) -> PathBuf {
-    let program = std::env::current_exe().unwrap();
-    program.with_file_name(format!("libkustomer.{kind}"))
+    let folder = match std::env::var_os("KUSTOMER_TEST_LIBRARY") {
+        Some(folder) => root("").join(folder),
+        None => std::env::current_exe().unwrap().parent().unwrap().to_owned(),
+    };
+    folder.join(format!("libkustomer.{kind}"))
+}
+
+fn flags() -> String {
+    std::env::var("KUSTOMER_TEST_CFLAGS").unwrap_or_default()
 }
 
 fn root(path: &str) -> PathBuf {
@@ -60,6 +69,7 @@ pub fn build(source: &str, standard: &str, link: Link) -> PathBuf {
     let program =
         BUILD.path().join(format!("{}{}", source.replace(['/', '.'], "_"), matches!(link, Link::Static) as u8));
     let mut command = compiler(source, standard);
+    command.args(flags().split_whitespace());
     command.args(["-g", "-pthread", "-D_GNU_SOURCE", "-o"]).arg(&program).arg(root(source));
     match link {
         Link::Shared => command.arg(BUILD.path().join("libkustomer.so.0")).arg("-Wl,-rpath,$ORIGIN"),
@@ -102,6 +112,7 @@ pub fn command(program: &Path, sandbox: &Sandbox) -> Command {
     }
     command
         .env("RUST_BACKTRACE", "0")
+        .env("ASAN_OPTIONS", "detect_stack_use_after_return=1:strict_string_checks=1")
         .env("KUSTOMER_BASE_URL", sandbox.https_url())
         .env("KUSTOMER_CA_FILE", sandbox.ca_file())
         .env("KUSTOMER_API_KEY", sandbox.chat_key())
@@ -148,6 +159,32 @@ pub fn run_checks(program: &Path) -> String {
     assert!(output.status.success(), "{}: {}\n{stdout}\n{stderr}", program.display(), output.status);
     assert!(stdout.trim_end().ends_with(" checks, 0 failed"), "{stdout}");
     stdout
+}
+
+/// What a tool has to report, each planted by an argument of `tests/c/planted.c`, and by which word.
+const PLANTED: [(&str, &str, &str); 8] = [
+    ("valgrind", "read-after-free", "Invalid read"),
+    ("valgrind", "leak", "definitely lost"),
+    ("address", "read-after-free", "heap-use-after-free"),
+    // Read by the library's own code, which proves that it was built for the sanitizer as well.
+    ("address", "call-after-free", "kustomer_error_code"),
+    ("address", "leak", "LeakSanitizer"),
+    ("undefined", "overflow", "signed integer overflow"),
+    ("thread", "race", "data race"),
+    ("thread", "race-in-the-library", "kustomer_error_code"),
+];
+
+#[test]
+fn the_tool_that_watches_the_programs_reports_what_is_planted() {
+    let sandbox = Sandbox::start(Options::default());
+    let watching = if under_valgrind() { "valgrind".to_owned() } else { flags() };
+    let program = build("tests/c/planted.c", "c99", Link::Shared);
+    for (_, argument, word) in PLANTED.iter().filter(|(tool, ..)| watching.contains(tool)) {
+        let mut command = command(&program, &sandbox);
+        command.arg(argument);
+        let (output, stderr) = run(command);
+        assert!(!output.status.success() && stderr.contains(word), "{argument}: {}\n{stderr}", output.status);
+    }
 }
 
 macro_rules! programs {
