@@ -8,7 +8,7 @@ use crate::sandbox::{Options, RETURNING_LOGINS, Sandbox, now_s};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::LazyLock;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tempfile::TempDir;
 
 const WARNINGS: [&str; 6] = ["-Wall", "-Wextra", "-Wpedantic", "-Wshadow", "-Wmissing-field-initializers", "-Werror"];
@@ -85,13 +85,18 @@ fn under_valgrind() -> bool {
     std::env::var_os("VALGRIND").is_some_and(|v| v == "1")
 }
 
+/// Whether a tool looks over the programs' shoulders.
+pub fn is_watched() -> bool {
+    under_valgrind() || !flags().is_empty()
+}
+
 pub fn factor() -> u32 {
     let given = std::env::var("KUSTOMER_TEST_TIME_FACTOR").ok().and_then(|factor| factor.parse().ok());
     given.unwrap_or(if under_valgrind() { VALGRIND_FACTOR } else { 1 })
 }
 
-/// A command with the sandbox in its environment and no proxy.
-pub fn command(program: &Path, sandbox: &Sandbox) -> Command {
+/// A command under the tool that was chosen, and with no proxy in its environment.
+pub fn watched(program: &Path) -> Command {
     let mut command = if under_valgrind() {
         let mut valgrind = Command::new("valgrind");
         // A child forked while other threads were in a call has their memory without those threads: that is
@@ -113,6 +118,14 @@ pub fn command(program: &Path, sandbox: &Sandbox) -> Command {
     command
         .env("RUST_BACKTRACE", "0")
         .env("ASAN_OPTIONS", "detect_stack_use_after_return=1:strict_string_checks=1")
+        .env("KUSTOMER_TEST_TIME_FACTOR", factor().to_string());
+    command
+}
+
+/// The same with the sandbox in its environment.
+pub fn command(program: &Path, sandbox: &Sandbox) -> Command {
+    let mut command = watched(program);
+    command
         .env("KUSTOMER_BASE_URL", sandbox.https_url())
         .env("KUSTOMER_CA_FILE", sandbox.ca_file())
         .env("KUSTOMER_API_KEY", sandbox.chat_key())
@@ -123,13 +136,16 @@ pub fn command(program: &Path, sandbox: &Sandbox) -> Command {
         .env("KUSTOMER_SANDBOX_LOGIN_JWT", sandbox.login_jwt(RETURNING_LOGINS[0]))
         .env("KUSTOMER_SANDBOX_OTHER_LOGIN_JWT", sandbox.login_jwt("customer-7"))
         .env("KUSTOMER_SANDBOX_OLD_LOGIN_JWT", sandbox.login_jwt_at(RETURNING_LOGINS[0], now_s() - 16 * 60))
-        .env("KUSTOMER_LIBRARY", BUILD.path().join("libkustomer.so.0"))
-        .env("KUSTOMER_TEST_TIME_FACTOR", factor().to_string());
+        .env("KUSTOMER_LIBRARY", BUILD.path().join("libkustomer.so.0"));
     command
 }
 
 /// Runs a command; one that hangs is ended.
-pub fn run(mut command: Command) -> (Output, String) {
+pub fn run(command: Command) -> (Output, String) {
+    run_within(command, Duration::from_secs(60) * factor().min(15))
+}
+
+pub fn run_within(mut command: Command, limit: Duration) -> (Output, String) {
     let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let id = child.id();
     let (done, waiting) = std::sync::mpsc::channel();
@@ -140,8 +156,7 @@ pub fn run(mut command: Command) -> (Output, String) {
         let _ = done.send(());
         text
     });
-    let limit = Instant::now() + Duration::from_secs(60) * factor().min(15);
-    if waiting.recv_timeout(limit.saturating_duration_since(Instant::now())).is_err() {
+    if waiting.recv_timeout(limit).is_err() {
         let _ = Command::new("kill").args(["-9", &id.to_string()]).status();
         let _ = child.wait();
         panic!("{command:?} did not end; stdout: {} stderr: {}", reader.join().unwrap(), errors.join().unwrap());

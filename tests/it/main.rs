@@ -12,6 +12,7 @@ mod faults;
 mod figures;
 mod helpful_errors;
 mod library_file;
+mod load;
 mod names;
 #[cfg(feature = "test-hooks")]
 mod panics;
