@@ -5,7 +5,8 @@
 //! waited for and on the signals that may end the wait, so there is nothing to register and no lock to order.
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use std::io::{self, Write as _};
+use std::io;
+use std::net::Shutdown;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
@@ -20,17 +21,13 @@ const SLICE: Duration = Duration::from_millis(20);
 pub(crate) struct Signal {
     set: AtomicBool,
     ends: Option<(UnixStream, UnixStream)>,
-    /// The process it was made in. After a fork the ends are the parent's too: a child must not write to them.
+    /// The process it was made in. After a fork the ends are the parent's too: a child must not touch them.
     process: u32,
 }
 
 impl Signal {
     pub fn new() -> Signal {
-        Signal {
-            set: AtomicBool::new(false),
-            ends: UnixStream::pair().and_then(|(tell, told)| tell.set_nonblocking(true).map(|()| (tell, told))).ok(),
-            process: std::process::id(),
-        }
+        Signal { set: AtomicBool::new(false), ends: UnixStream::pair().ok(), process: std::process::id() }
     }
 
     pub fn set(&self) {
@@ -39,9 +36,8 @@ impl Signal {
         }
         if let Some((tell, _)) = &self.ends {
             if self.process == std::process::id() {
-                // Nothing is ever read from the other end, so one byte keeps it readable for ever; a full
-                // buffer cannot happen.
-                let _ = (&*tell).write(&[1]);
+                // The end of the stream keeps the other end readable for ever, and needs no memory, as a byte would.
+                let _ = tell.shutdown(Shutdown::Write);
             }
         }
     }
