@@ -5,9 +5,10 @@
 //! `KUSTOMER_TEST_TIME_FACTOR` stretches the time limits.
 
 use crate::sandbox::{Options, RETURNING_LOGINS, Sandbox, now_s};
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock, Mutex, OnceLock};
 use std::time::Duration;
 use tempfile::TempDir;
 
@@ -65,12 +66,20 @@ fn compiler(source: &str, standard: &str) -> Command {
     command
 }
 
+/// The program made of a source, once, however many tests run it at the same time.
 pub fn build(source: &str, standard: &str, link: Link) -> PathBuf {
-    let program =
-        BUILD.path().join(format!("{}{}", source.replace(['/', '.'], "_"), matches!(link, Link::Static) as u8));
+    static BUILT: LazyLock<Mutex<HashMap<PathBuf, Arc<OnceLock<()>>>>> = LazyLock::new(Mutex::default);
+    let name = format!("{}{}", source.replace(['/', '.'], "_"), matches!(link, Link::Static) as u8);
+    let program = BUILD.path().join(name);
+    let built = BUILT.lock().unwrap().entry(program.clone()).or_default().clone();
+    built.get_or_init(|| compile(source, standard, link, &program));
+    program
+}
+
+fn compile(source: &str, standard: &str, link: Link, program: &Path) {
     let mut command = compiler(source, standard);
     command.args(flags().split_whitespace());
-    command.args(["-g", "-pthread", "-D_GNU_SOURCE", "-o"]).arg(&program).arg(root(source));
+    command.args(["-g", "-pthread", "-D_GNU_SOURCE", "-o"]).arg(program).arg(root(source));
     match link {
         Link::Shared => command.arg(BUILD.path().join("libkustomer.so.0")).arg("-Wl,-rpath,$ORIGIN"),
         // The line of the README.
@@ -78,7 +87,6 @@ pub fn build(source: &str, standard: &str, link: Link) -> PathBuf {
         Link::Itself => command.arg("-ldl"),
     };
     check(&mut command);
-    program
 }
 
 fn under_valgrind() -> bool {
