@@ -25,7 +25,7 @@ use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
 
 pub use data::BRANDS;
-pub use tokens::now_s;
+pub use tokens::{Tracking, now_s};
 pub use world::{RETURNING_LOGINS, RETURNING_TRACKING_ID};
 
 const CHAT_ROLE: &str = "org.tracking";
@@ -143,6 +143,7 @@ pub struct Sandbox {
     http: SocketAddr,
     tracking_token: String,
     ca_file: PathBuf,
+    tls: RustlsConfig,
     // Removed when dropped.
     _folder: TempDir,
     runtime: Option<Runtime>,
@@ -166,16 +167,42 @@ impl Sandbox {
         let token_life_s = options.token_life_s;
         let shared = Shared::new(options);
         let tracking_token = shared.lock().world.issue_token(RETURNING_TRACKING_ID, token_life_s);
-        let runtime = serve(&shared, https, http, RustlsConfig::from_config(tls))?;
+        let tls = RustlsConfig::from_config(tls);
+        let runtime = serve(&shared, https, http, tls.clone())?;
         Ok(Sandbox {
             shared,
             https: https_addr,
             http: http_addr,
             tracking_token,
             ca_file,
+            tls,
             _folder: folder,
             runtime: Some(runtime),
         })
+    }
+
+    /// Stops, and starts again on the same HTTPS port with the same certificate and the switches as they were.
+    /// What the service has learnt is forgotten, but for the returning visitor.
+    pub fn restart(&mut self, while_it_is_down: impl FnOnce()) {
+        self.stop();
+        // Connections are refused, yet nobody who looks for a free port is given this one.
+        let held = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+        held.set_reuse_address(true).unwrap();
+        held.bind(&self.https.into()).unwrap();
+        while_it_is_down();
+        let options = self.live().options.clone();
+        let https = listen(self.https.port()).unwrap();
+        let http = listen(0).unwrap();
+        self.http = http.local_addr().unwrap();
+        self.shared = Shared::new(options);
+        self.runtime = Some(serve(&self.shared, https, http, self.tls.clone()).unwrap());
+    }
+
+    fn stop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            // Closes the listeners and all connections before it returns; nothing in it blocks for long.
+            runtime.shutdown_timeout(Duration::from_secs(10));
+        }
     }
 
     pub fn https_url(&self) -> String {
@@ -312,9 +339,7 @@ impl Sandbox {
 
 impl Drop for Sandbox {
     fn drop(&mut self) {
-        let runtime = self.runtime.take().unwrap();
-        // Closes the listeners and all connections before it returns; nothing in it blocks for long.
-        runtime.shutdown_timeout(Duration::from_secs(10));
+        self.stop();
     }
 }
 
