@@ -36,11 +36,11 @@ fn flags() -> String {
     std::env::var("KUSTOMER_TEST_CFLAGS").unwrap_or_default()
 }
 
-fn root(path: &str) -> PathBuf {
+pub fn root(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
 }
 
-fn check(command: &mut Command) -> Output {
+pub fn check(command: &mut Command) -> Output {
     let output = command.output().unwrap_or_else(|e| panic!("{command:?}: {e}"));
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     assert!(
@@ -60,7 +60,7 @@ pub enum Link {
     Itself,
 }
 
-fn compiler(source: &str, standard: &str) -> Command {
+pub fn compiler(source: &str, standard: &str) -> Command {
     let mut command = Command::new(if source.ends_with('c') { "gcc" } else { "g++" });
     command.arg(format!("-std={standard}")).args(WARNINGS).arg("-I").arg(root("include"));
     command
@@ -89,7 +89,7 @@ fn compile(source: &str, standard: &str, link: Link, program: &Path) {
     check(&mut command);
 }
 
-fn under_valgrind() -> bool {
+pub fn under_valgrind() -> bool {
     std::env::var_os("VALGRIND").is_some_and(|v| v == "1")
 }
 

@@ -11,6 +11,7 @@ mod deadlines;
 mod faults;
 mod figures;
 mod helpful_errors;
+mod kiosk;
 mod library_file;
 mod load;
 mod names;

@@ -39,7 +39,7 @@ fn slack() -> Duration {
 }
 
 /// Random numbers, the same for the same `KUSTOMER_TEST_SEED`, which is printed.
-fn random() -> fastrand::Rng {
+pub fn random() -> fastrand::Rng {
     let given = std::env::var("KUSTOMER_TEST_SEED").ok().and_then(|seed| seed.parse().ok());
     let seed = given.unwrap_or_else(|| fastrand::u64(..));
     println!("KUSTOMER_TEST_SEED={seed}");
