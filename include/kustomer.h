@@ -189,8 +189,8 @@ typedef struct kustomer_get_conversations_options {
   // Pages after which a walk ends, with KUSTOMER_OK, also above 1000. Default: to the end, but 1000 pages with more to
   // come is KUSTOMER_ERROR_LIMIT.
   int32_t max_pages;
-  // Pages asked for ahead while you look at this one, 0 to 16. This release asks for none: above 0 is
-  // KUSTOMER_ERROR_UNSUPPORTED.
+  // Pages asked for ahead while you look at this one, 0 to 16, each by a thread that is gone when the call returns
+  // or the pager is freed. The rows and their order are the same. Default 0; for walks only.
   uint32_t prefetch;
   // 1: only conversations that have not ended.
   uint32_t active_only;

@@ -1,5 +1,6 @@
 //! The client: the front door of the Rust API.
 
+use crate::cancel::Cancel;
 use crate::conversations::{self, Pager};
 use crate::error::{Error, ErrorKind, Result};
 use crate::http::{Http, Origin};
@@ -10,7 +11,7 @@ use crate::options::{Auth, CallOptions, GetConversationsOptions, InitOptions, Li
 use crate::transport::{Call, Proxy};
 use crate::visitor::{Visitor, Visitors};
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// A client for one organisation. It may be used from any number of threads at once; clones are the
 /// same client. Calls block until they are done, their deadline passes or their token is triggered.
@@ -25,6 +26,8 @@ pub(crate) struct Inner {
     auth: Auth,
     brand_id: Option<String>,
     limits: Limits,
+    /// What ends the fetching ahead of its walks.
+    ahead: Mutex<Vec<Cancel>>,
     /// The process that made the connections.
     process: u32,
 }
@@ -70,6 +73,7 @@ impl Client {
             auth: options.auth,
             brand_id: options.brand_id,
             limits,
+            ahead: Mutex::default(),
             process: std::process::id(),
         })))
     }
@@ -146,12 +150,28 @@ impl Client {
     pub(crate) fn check_process(&self) -> Result<()> {
         self.0.check_process()
     }
+
+    /// Ends all fetching ahead, for a client whose walks are not asked any more.
+    pub(crate) fn stop_ahead(&self) {
+        self.0.ahead().iter().for_each(Cancel::trigger);
+    }
 }
 
 impl Inner {
     fn query(&self, options: &GetConversationsOptions, walk: bool) -> Result<Query> {
         self.check_process()?;
         options.check(self.auth, &self.limits, self.brand_id.as_deref(), walk)
+    }
+
+    fn ahead(&self) -> MutexGuard<'_, Vec<Cancel>> {
+        self.ahead.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// `stop` is to be triggered by [`Client::stop_ahead`].
+    pub fn stop_when_freed(&self, stop: Cancel) {
+        let mut ahead = self.ahead();
+        ahead.retain(|stop| !stop.is_triggered());
+        ahead.push(stop);
     }
 
     fn visitors(&self, what: &str) -> Result<&Visitors> {

@@ -6,6 +6,7 @@ use crate::http::{Answer, Credential, parameter};
 use crate::log::Level;
 use crate::model::{Asked, Response};
 use crate::options::{Query, RUNAWAY_PAGES};
+use crate::prefetch::Prefetch;
 use crate::transport::Call;
 use crate::visitor::Who;
 use std::collections::HashSet;
@@ -93,12 +94,27 @@ fn path<'a>(
     format!("{route}?{}", parameters.join("&"))
 }
 
+/// One try at a page that may be wanted later: `None` when anything at all is not as usual.
+pub(crate) fn fetch_ahead(client: &Inner, call: &Call, query: &Query, page: i32, epoch: u64) -> Option<Response> {
+    let answer = match &client.visitors {
+        None => client.http.get_once(call, &server_path(query, page), Credential::Bearer(&client.api_key)),
+        Some(visitors) => {
+            let who = visitors.who_now().filter(|who| who.epoch == epoch)?;
+            let path = chat_path(query, page, visitors.settings_now()?.no_history() == Some(true));
+            client.http.get_once(call, &path, Credential::TrackingToken(who.token()))
+        }
+    };
+    decode(client, &answer.ok()?, query, page).ok()
+}
+
 /// A walk over pages, one page a step; see [`Client::pages`](crate::Client::pages).
 ///
 /// After an error the same page is asked for again by the next step: a `for` loop should leave on the
 /// first error it will not try again.
 #[derive(Debug)]
 pub struct Pager {
+    /// Before the client: its threads have to be gone first.
+    prefetch: Option<Prefetch>,
     client: Arc<Inner>,
     query: Query,
     next: Option<i32>,
@@ -109,7 +125,8 @@ pub struct Pager {
 
 impl Pager {
     pub(crate) fn new(client: Arc<Inner>, query: Query) -> Pager {
-        Pager { client, next: Some(query.page), query, delivered: 0, seen: Seen::default(), epoch: None }
+        let next = Some(query.page);
+        Pager { client, next, query, delivered: 0, seen: Seen::default(), epoch: None, prefetch: None }
     }
 
     pub(crate) fn check_process(&self) -> Result<()> {
@@ -131,11 +148,44 @@ impl Pager {
                 format!("{RUNAWAY_PAGES} pages were delivered and there are more; set `max_pages` to walk further"),
             ));
         }
-        let mut response = fetch(&self.client, &call, &self.query, page, &mut self.epoch)?;
+        if self.prefetch.is_none() && self.query.prefetch > 0 && self.query.max_pages != Some(1) {
+            self.prefetch = Some(Prefetch::start(&self.client, &self.query));
+        }
+        let mut response = match self.take_ahead(page, &call)? {
+            Some(response) => response,
+            None => fetch(&self.client, &call, &self.query, page, &mut self.epoch)?,
+        };
         response.retain(|id| self.seen.insert(id));
         self.delivered += 1;
         self.next = response.pages().next.filter(|_| self.query.max_pages != Some(self.delivered));
+        self.ask_ahead(response.last_page());
         Ok(response)
+    }
+
+    /// The page, when it was fetched ahead and is still the same visitor's.
+    fn take_ahead(&mut self, page: i32, call: &Call) -> Result<Option<Response>> {
+        let Some(prefetch) = &mut self.prefetch else { return Ok(None) };
+        let response = prefetch.take(page, call, &self.client.http.logger)?;
+        if let (Some(_), Some(visitors), Some(epoch)) = (&response, &self.client.visitors, self.epoch) {
+            visitors.still(epoch)?;
+        }
+        call.check("about to deliver a page")?;
+        Ok(response)
+    }
+
+    /// Asks for the next pages, but never past an end that is told; where none is, for no more of them than
+    /// were delivered, so that what is wasted is never more than what was of use.
+    fn ask_ahead(&mut self, last_page: Option<i32>) {
+        let Some(next) = self.next else {
+            self.prefetch = None;
+            return;
+        };
+        if let Some(prefetch) = &mut self.prefetch {
+            let told = last_page.map(|last| u32::try_from(i64::from(last) - i64::from(next) + 1).unwrap_or(0));
+            let left = self.query.max_pages.unwrap_or(RUNAWAY_PAGES).saturating_sub(self.delivered);
+            let count = self.query.prefetch.min(told.unwrap_or(self.delivered)).min(left);
+            prefetch.ask(next, count, self.epoch.unwrap_or_default());
+        }
     }
 }
 

@@ -7,7 +7,9 @@ use crate::log::{Level, Logger};
 use crate::options::{Auth, InitOptions, Limits};
 use crate::retry::{self, Budget};
 use crate::text::Text;
-use crate::transport::{BUFFER, Call, Connected, Dialler, Exchange, NoResolver, Phase, Proxy, Stop};
+use crate::transport::{
+    BUFFER, Call, Connected, Dialler, Exchange, KEPT_CONNECTIONS, KEPT_FOR, NoResolver, Phase, Proxy, Ready, Stop,
+};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 use std::fmt;
@@ -29,9 +31,6 @@ use ureq::{Agent, AsSendBody as _, Body, SendBody};
 /// The largest header of an answer, and the most lines it may have.
 const LONGEST_HEADER: usize = 32 * 1024;
 const MOST_HEADERS: usize = 100;
-/// Connections kept open, and for how long.
-const KEPT_CONNECTIONS: usize = 16;
-const KEPT_FOR: Duration = Duration::from_secs(60);
 /// How much of the service's own list of errors is kept.
 const MOST_DETAILS: usize = 100;
 /// The most of an error answer's body that is read: enough to explain anything.
@@ -198,6 +197,7 @@ impl Http {
             .tls_config(TlsConfig::builder().root_certs(roots).build())
             .build();
         let chain = Dialler::new(proxy, limits.connect_timeout).chain(RustlsConnector::default()).chain(Connected);
+        let chain = Ready::new(chain);
         Ok(Http {
             agent: Agent::with_parts(config, chain, NoResolver),
             origin,
@@ -253,6 +253,19 @@ impl Http {
             repeats += 1;
             last = Some(error);
         }
+    }
+
+    /// Asks for a resource once, whatever comes of it.
+    pub fn get_once(&self, call: &Call, path_and_query: &str, credential: Credential<'_>) -> Result<Answer> {
+        let exchange = Exchange::new(call, self.most_bytes());
+        self.send(&exchange, Method::GET, path_and_query, None, credential, false)
+    }
+
+    /// Opens a connection for a request to come, and sends none.
+    pub fn connect(&self, call: &Call) {
+        let exchange = Exchange::new(call, self.most_bytes());
+        exchange.only_connect();
+        let _ = self.send(&exchange, Method::GET, "/", None, Credential::None, true);
     }
 
     /// One try, and whether it was the connection's time that ran out. A kept connection that turns out to be
@@ -355,6 +368,7 @@ impl Http {
         let request = self
             .request(method, path_and_query, body, credential)
             .map_err(|e| Error::new(ErrorKind::Internal, format!("a request could not be built: {e}")))?;
+        exchange.only_new(fresh);
         let result = exchange.run(|| {
             // Only where needed: for a request with a configuration of its own ureq makes the TLS one anew.
             let request = match fresh {

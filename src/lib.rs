@@ -40,6 +40,7 @@ mod key;
 mod log;
 mod model;
 mod options;
+mod prefetch;
 mod retry;
 mod text;
 mod timestamp;

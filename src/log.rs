@@ -1,5 +1,6 @@
 //! Log lines: who gets them, and what never gets into them.
 
+use std::cell::RefCell;
 use std::collections::{HashSet, VecDeque};
 use std::fmt::Write as _;
 use std::ops::Range;
@@ -37,7 +38,44 @@ impl Logger {
     /// Hands one line to the log, if it wants lines of this level. No lock is held meanwhile.
     pub fn log(&self, level: Level, line: impl FnOnce() -> String) {
         if let Some(sink) = self.sink.as_ref().filter(|_| level <= self.level) {
-            sink(level, &escape_controls(&self.secrets.redact(line())));
+            let line = escape_controls(&self.secrets.redact(line()));
+            if let Some(line) = Lines::kept(level, line) {
+                sink(level, &line);
+            }
+        }
+    }
+}
+
+/// Lines of one of the library's own threads, which never call the application: kept for a thread that may.
+#[derive(Default)]
+pub(crate) struct Lines(Vec<(Level, String)>);
+
+thread_local! {
+    static KEPT: RefCell<Option<Lines>> = const { RefCell::new(None) };
+}
+
+impl Lines {
+    /// Runs `f` on a thread of the library's own, keeping what it logs.
+    pub fn keep<T>(f: impl FnOnce() -> T) -> (T, Lines) {
+        KEPT.set(Some(Lines::default()));
+        let result = f();
+        (result, KEPT.take().unwrap_or_default())
+    }
+
+    /// The line, unless this thread keeps it.
+    fn kept(level: Level, line: String) -> Option<String> {
+        KEPT.with_borrow_mut(|kept| match kept {
+            Some(lines) => {
+                lines.0.push((level, line));
+                None
+            }
+            None => Some(line),
+        })
+    }
+
+    pub fn deliver(self, logger: &Logger) {
+        for (level, line) in self.0 {
+            logger.log(level, || line);
         }
     }
 }

@@ -32,6 +32,8 @@ struct Page {
     text: String,
     rows: Vec<Row>,
     pages: Pages,
+    /// The last page's number, when the service tells.
+    last: Option<i32>,
     total: Option<i64>,
     skipped: usize,
 }
@@ -90,6 +92,11 @@ impl Response {
     /// How many conversations there are on all pages; `None` when the service does not tell.
     pub fn total(&self) -> Option<i64> {
         self.0.total
+    }
+
+    /// The last page's number; `None` when the service does not tell.
+    pub(crate) fn last_page(&self) -> Option<i32> {
+        self.0.last
     }
 
     /// How many elements of the page are not among its conversations: they had no id, were of another
@@ -289,10 +296,10 @@ impl Response {
         if page.rows.len() > MOST_ROWS {
             return Err(Malformed::TooMany);
         }
-        let (pages, total) = paging(asked, meta, links).ok_or(Malformed::Other)?;
+        let (pages, last, total) = paging(asked, meta, links).ok_or(Malformed::Other)?;
         page.text.shrink_to_fit();
         page.rows.shrink_to_fit();
-        Ok(Response(Arc::new(Page { text: page.text, rows: page.rows, pages, total, skipped: page.skipped })))
+        Ok(Response(Arc::new(Page { text: page.text, rows: page.rows, pages, last, total, skipped: page.skipped })))
     }
 }
 
@@ -376,11 +383,13 @@ fn assistant_mode(assistant: &str, ended: Option<bool>) -> Option<bool> {
     })
 }
 
-/// The page numbers and the total; `None` when the walk could not go on from them.
-fn paging(asked: Asked, meta: Option<&str>, links: Option<&str>) -> Option<(Pages, Option<i64>)> {
+/// The page numbers, the last page's and the total; `None` when the walk could not go on from them.
+fn paging(asked: Asked, meta: Option<&str>, links: Option<&str>) -> Option<(Pages, Option<i32>, Option<i64>)> {
     let meta = json::members(meta.unwrap_or("{}"), ["page", "pageSize", "total", "totalPages"]);
     let [page, page_size, total, total_pages] = meta.map(|n| n.and_then(json::integer).filter(|&n| n >= 0));
     let current = page.and_then(page_number).unwrap_or(asked.page);
+    let page_size = page_size.filter(|&n| n > 0).unwrap_or(asked.page_size.into());
+    let last = total_pages.or_else(|| Some(total?.saturating_add(page_size - 1) / page_size));
     let pages = match links.filter(|links| !json::is_null(links)) {
         Some(links) => {
             let links = json::pick(links, ["first", "next", "prev"]).ok()?;
@@ -397,12 +406,7 @@ fn paging(asked: Asked, meta: Option<&str>, links: Option<&str>) -> Option<(Page
             }
         }
         None => {
-            let page_size = page_size.filter(|&n| n > 0).unwrap_or(asked.page_size.into());
-            let more = match (total_pages, total) {
-                (Some(pages), _) => i64::from(current) < pages,
-                (None, Some(total)) => i64::from(current).saturating_mul(page_size) < total,
-                (None, None) => false,
-            };
+            let more = last.is_some_and(|last| i64::from(current) < last);
             Pages {
                 current,
                 first: Some(1),
@@ -415,7 +419,7 @@ fn paging(asked: Asked, meta: Option<&str>, links: Option<&str>) -> Option<(Page
     if pages.next.is_some_and(|next| next <= asked.page) {
         return None;
     }
-    Some((pages, total))
+    Some((pages, last.map(saturate), total))
 }
 
 fn page_number(n: i64) -> Option<i32> {

@@ -22,6 +22,7 @@ use std::io::{self, Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::os::fd::AsFd;
 use std::rc::Rc;
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use ureq::config::Config;
 use ureq::http::Uri;
@@ -30,6 +31,9 @@ use ureq::unversioned::transport::{Buffers, ConnectionDetails, Connector, LazyBu
 
 /// When the next address of a name is tried beside those still in progress (RFC 8305, section 5).
 const NEXT_ADDRESS: Duration = Duration::from_millis(250);
+/// How many connections are kept that nobody uses, and for how long.
+pub(crate) const KEPT_CONNECTIONS: usize = 16;
+pub(crate) const KEPT_FOR: Duration = Duration::from_secs(60);
 /// How many addresses of a name are tried.
 const MOST_ADDRESSES: usize = 16;
 
@@ -156,6 +160,8 @@ pub(crate) struct Exchange {
     stop: Cell<Option<Stop>>,
     failure: RefCell<Option<Error>>,
     dialled: Cell<bool>,
+    only_new: Cell<bool>,
+    only_connect: Cell<bool>,
     received: Cell<u64>,
     /// Whether any of the answer came: bytes behind TLS, which says goodbye in bytes of its own.
     heard: Cell<bool>,
@@ -179,6 +185,8 @@ impl Exchange {
             stop: Cell::new(None),
             failure: RefCell::new(None),
             dialled: Cell::new(false),
+            only_new: Cell::new(false),
+            only_connect: Cell::new(false),
             received: Cell::new(0),
             heard: Cell::new(false),
             ended: Cell::new(false),
@@ -211,6 +219,16 @@ impl Exchange {
 
     pub fn phase(&self) -> Phase {
         self.phase.get()
+    }
+
+    /// Whether it may only use a connection made for it.
+    pub fn only_new(&self, only_new: bool) {
+        self.only_new.set(only_new);
+    }
+
+    /// Has the exchange end when it has a connection, which is kept for another one.
+    pub fn only_connect(&self) {
+        self.only_connect.set(true);
     }
 
     /// Why the sockets gave up, which whatever ureq makes of it is about.
@@ -395,6 +413,49 @@ impl<In: Transport> Connector<In> for Connected {
         exchange.connect_until.set(None);
         exchange.enter(Phase::Answer);
         Ok(chained.map(Heard))
+    }
+}
+
+/// The first link of the chain, around all others: hands out connections that were made for a request to come.
+pub(crate) struct Ready<C: Connector> {
+    chain: C,
+    made: Mutex<Vec<(Instant, C::Out)>>,
+}
+
+impl<C: Connector> Ready<C> {
+    pub fn new(chain: C) -> Ready<C> {
+        Ready { chain, made: Mutex::default() }
+    }
+}
+
+impl<C: Connector> fmt::Debug for Ready<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Ready")
+    }
+}
+
+impl<C: Connector> Connector for Ready<C> {
+    type Out = C::Out;
+
+    fn connect(&self, details: &ConnectionDetails, _: Option<()>) -> Result<Option<C::Out>, ureq::Error> {
+        let exchange = Exchange::current()?;
+        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        made.retain(|(since, _)| since.elapsed() < KEPT_FOR);
+        if !exchange.only_new.get() {
+            if let Some((_, connection)) = made.pop() {
+                return Ok(Some(connection));
+            }
+        }
+        drop(made);
+        let connection = self.chain.connect(details, None)?;
+        if exchange.only_connect.get() {
+            let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+            if made.len() < KEPT_CONNECTIONS {
+                made.extend(connection.map(|connection| (Instant::now(), connection)));
+            }
+            return Err(ureq::Error::ConnectionFailed);
+        }
+        Ok(connection)
     }
 }
 

@@ -226,6 +226,11 @@ impl Visitors {
         self.state().epoch
     }
 
+    /// The visitor with a token that may be used, if there is one.
+    pub fn who_now(&self) -> Option<Who> {
+        self.state().who()
+    }
+
     /// The settings, fetched if they have not been.
     pub fn settings(&self, http: &Http, call: &Call) -> Result<Settings> {
         self.shared(
@@ -291,7 +296,7 @@ impl Visitors {
             drop(state);
             self.wait(call, WAITING, &flight)?;
         };
-        let who = self.state().who();
+        let who = self.who_now();
         let who = match who.filter(|who| who.epoch == landing.epoch) {
             Some(who) => who,
             None => {

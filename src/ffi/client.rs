@@ -263,6 +263,8 @@ pub unsafe extern "C" fn kustomer_client_free(client: *mut kustomer_client) {
         if client.client.check_process().is_err() {
             // A forked child: the connections are the parent's, and so may be the locks.
             std::mem::forget(client);
+        } else {
+            client.client.stop_ahead();
         }
     });
 }

@@ -29,8 +29,8 @@ pub struct kustomer_get_conversations_options {
     /// Pages after which a walk ends, with KUSTOMER_OK, also above 1000. Default: to the end, but 1000 pages with more to
     /// come is KUSTOMER_ERROR_LIMIT.
     pub max_pages: i32,
-    /// Pages asked for ahead while you look at this one, 0 to 16. This release asks for none: above 0 is
-    /// KUSTOMER_ERROR_UNSUPPORTED.
+    /// Pages asked for ahead while you look at this one, 0 to 16, each by a thread that is gone when the call returns
+    /// or the pager is freed. The rows and their order are the same. Default 0; for walks only.
     pub prefetch: u32,
     /// 1: only conversations that have not ended.
     pub active_only: u32,

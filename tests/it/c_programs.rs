@@ -223,7 +223,7 @@ programs! {
     lifecycle "tests/c/lifecycle.c" "c11" Shared,
     callback "tests/c/callback.c" "c11" Shared,
     callback_with_the_static_library "tests/c/callback.c" "c11" Static,
-    unsupported "tests/c/unsupported.c" "c11" Shared,
+    prefetch "tests/c/prefetch.c" "c11" Shared,
     threads "tests/c/threads.c" "c11" Shared,
     cancel "tests/c/cancel.c" "c11" Shared,
     visitor "tests/c/visitor.c" "c11" Shared,

@@ -19,6 +19,7 @@ mod names;
 mod panics;
 mod phases;
 mod proxies;
+mod prefetch;
 mod retries;
 mod secrets;
 mod visitors;
