@@ -18,8 +18,8 @@ mod names;
 #[cfg(feature = "test-hooks")]
 mod panics;
 mod phases;
-mod proxies;
 mod prefetch;
+mod proxies;
 mod retries;
 mod secrets;
 mod visitors;
