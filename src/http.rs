@@ -729,7 +729,17 @@ fn detail(element: &str, redact: impl Fn(String) -> String) -> Detail {
         code: text(code),
         title: text(title),
         message: text(detail).or_else(|| text(message)),
-        source: text(pointer).or_else(|| text(parameter)).or_else(|| source.map(|json| redact(json.to_owned()).into())),
+        source: text(pointer)
+            .or_else(|| text(parameter))
+            .or_else(|| source.and_then(|json| Some(redact(unescaped(json)?).into()))),
+    }
+}
+
+/// JSON whose escapes cannot hide a secret from whoever looks for it.
+fn unescaped(json: &str) -> Option<String> {
+    match json.contains('\\') {
+        true => serde_json::from_str::<serde_json::Value>(json).ok().map(|value| value.to_string()),
+        false => Some(json.to_owned()),
     }
 }
 
@@ -804,7 +814,8 @@ mod tests {
     fn both_shapes_of_the_services_errors_are_read() {
         let body = br#"{"errors":[{"code":"a","message":"m","meta":{}},
             {"status":"401","code":401,"title":"t","detail":"d","message":"no","source":{"pointer":"/data/id"}},
-            {"source":{"parameter":"page"}}, {"source":{"parameters":["a"]}}, {"detail":1e400,"source":null}, 7, null]}"#;
+            {"source":{"parameter":"page"}}, {"source":{"parameters":["a"]}}, {"detail":1e400,"source":null}, 7, null,
+            {"source":["\u0061\"b\/"]}]}"#;
         let seen = details(body, |text| text);
         let seen: Vec<_> = seen.iter().map(|d| [d.code(), d.title(), d.message(), d.source()]).collect();
         assert_eq!(
@@ -815,6 +826,7 @@ mod tests {
                 [None, None, None, Some("page")],
                 [None, None, None, Some(r#"{"parameters":["a"]}"#)],
                 [None, None, None, None],
+                [None, None, None, Some(r#"["a\"b/"]"#)],
             ]
         );
         for odd in [&b""[..], b"<html>", b"[]", b"{}", b"{\"errors\":{}}", b"{\"errors\":[", b"\xff"] {

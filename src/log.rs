@@ -92,7 +92,7 @@ fn escape_controls(line: &str) -> String {
 }
 
 /// How many tracking tokens and login JWTs are remembered beside the client's fixed secrets.
-const RECENT: usize = 8;
+const RECENT: usize = 64;
 /// From how many characters on a part of a secret counts as the secret.
 const PART: usize = 16;
 const REDACTED: &str = "[redacted]";
@@ -203,7 +203,7 @@ mod tests {
             secrets.learn(&format!("token number {n}"));
         }
         assert_eq!(secrets.redact(JWT.to_owned()), REDACTED);
-        assert_eq!(secrets.redact("token number 99".to_owned()), REDACTED);
+        assert_eq!(secrets.redact("token number 99, token number 50".to_owned()), "[redacted], [redacted]");
     }
 
     #[test]

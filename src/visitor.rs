@@ -17,7 +17,6 @@ use crate::transport::Call;
 use std::collections::VecDeque;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::thread::{self, ThreadId};
 
 /// A visitor, as of now. Cheap to clone.
 #[derive(Clone)]
@@ -153,8 +152,6 @@ impl State {
 
 /// A fetch that other calls wait for.
 struct Flight {
-    /// Who fetches, and so need not wait for it: a hook that is called meanwhile may make calls.
-    thread: ThreadId,
     done: Signal,
     failure: OnceLock<Error>,
 }
@@ -290,7 +287,7 @@ impl Visitors {
     fn try_login(&self, http: &Http, call: &Call, jwt: &str) -> Result<()> {
         let mut landing = loop {
             let mut state = self.state();
-            let Some(flight) = self.others(&mut state, TOKEN) else {
+            let Some(flight) = state.token_flight.clone() else {
                 break self.take_off(&mut state, TOKEN);
             };
             drop(state);
@@ -355,7 +352,7 @@ impl Visitors {
 
     /// Forgets the visitor, tells the application to, and asks for a new one.
     pub fn logout(&self, http: &Http, call: &Call) -> Result<()> {
-        let landing = {
+        let epoch = {
             let mut state = self.state();
             state.visitor = None;
             state.saved_token = None;
@@ -363,14 +360,16 @@ impl Visitors {
             state.outdated = false;
             state.epoch += 1;
             state.untold.push_back(Visitor::nobody());
-            // In the place of whoever fetches now, and before the hook, so that no call makes one visitor
-            // while this one makes another.
-            self.take_off(&mut state, TOKEN)
+            // Whoever fetches now does so for nobody.
+            if let Some(flight) = state.token_flight.take() {
+                flight.done.set();
+            }
+            state.epoch
         };
         http.logger.log(Level::Info, || "the visitor was forgotten".to_owned());
+        // Nothing is held meanwhile: the hook, and other threads, may make calls, which make the new visitor.
         self.tell();
-        let done = landing.share(self.start_anew(http, call, landing.epoch));
-        drop(landing);
+        let done = self.start_anew(http, call, epoch);
         self.tell();
         done.map_err(|e| {
             e.reworded(|why| {
@@ -381,15 +380,19 @@ impl Visitors {
 
     fn start_anew(&self, http: &Http, call: &Call, epoch: u64) -> Result<()> {
         call.check("about to ask for a new visitor")?;
-        // The hook may have made calls of its own, or logged out again.
-        let state = self.state();
-        if state.visitor.is_some() || state.epoch != epoch {
-            return Ok(());
-        }
-        drop(state);
-        let answer = http.post(call, "/c/v1/tracking/tokens", "{}", Credential::None)?;
-        self.adopt(http, Visitor::decode(http, &answer)?, epoch);
-        Ok(())
+        let landing = loop {
+            let mut state = self.state();
+            if state.visitor.is_some() || state.epoch != epoch {
+                return Ok(());
+            }
+            let Some(flight) = state.token_flight.clone() else {
+                break self.take_off(&mut state, TOKEN);
+            };
+            drop(state);
+            self.wait(call, WAITING, &flight)?;
+        };
+        let answer = http.post(call, "/c/v1/tracking/tokens", "{}", Credential::None);
+        landing.share(answer.and_then(|answer| Visitor::decode(http, &answer)).map(|new| self.adopt(http, new, epoch)))
     }
 
     fn fetch_token(&self, http: &Http, call: &Call, epoch: u64, refused: Refused) -> Result<()> {
@@ -460,7 +463,7 @@ impl Visitors {
             if let Some(found) = have(&state) {
                 return Ok(found);
             }
-            if let Some(flight) = self.others(&mut state, slot) {
+            if let Some(flight) = slot(&mut state).clone() {
                 drop(state);
                 self.wait(call, doing, &flight)?;
                 continue;
@@ -471,13 +474,8 @@ impl Visitors {
         }
     }
 
-    /// The fetch that another thread has under way.
-    fn others(&self, state: &mut State, slot: Slot) -> Option<Arc<Flight>> {
-        slot(state).clone().filter(|flight| flight.thread != thread::current().id())
-    }
-
     fn take_off(&self, state: &mut State, slot: Slot) -> Landing<'_> {
-        let flight = Arc::new(Flight { thread: thread::current().id(), done: Signal::new(), failure: OnceLock::new() });
+        let flight = Arc::new(Flight { done: Signal::new(), failure: OnceLock::new() });
         *slot(state) = Some(flight.clone());
         Landing { visitors: self, slot, flight, epoch: state.epoch }
     }

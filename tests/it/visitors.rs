@@ -439,7 +439,10 @@ fn the_hook_may_make_calls_also_while_a_logout_runs() {
     let client = Client::init(InitOptions {
         on_visitor: Some(Box::new(move |_| {
             if let Some(client) = theirs.get() {
-                kept.lock().unwrap().push(client.get_conversations(&all()).map(|page| page.len()));
+                let list = || client.get_conversations(&all()).map(|page| page.len());
+                // Here, and in another thread that the hook waits for.
+                let there = thread::scope(|scope| scope.spawn(list).join().unwrap());
+                kept.lock().unwrap().extend([there, list()]);
             }
         })),
         ..options(&sandbox)
