@@ -303,8 +303,8 @@ int32_t kustomer_error_http_status(const struct kustomer_error *e);
 // One sentence on what happened and what to do about it; never NULL.
 const char *kustomer_error_message(const struct kustomer_error *e, size_t *out_len);
 
-// How long the service asks to wait before the next try, in milliseconds from its answer; -1: it does not say. This
-// release reads a `Retry-After` in seconds, not a date nor `x-ratelimit-reset`.
+// How long the service asks to wait before the next try, in milliseconds from its answer, by `Retry-After`,
+// else for HTTP 429 by `x-ratelimit-reset`; -1: it does not say.
 int64_t kustomer_error_retry_after_ms(const struct kustomer_error *e);
 
 // 1: the same call may succeed later (NETWORK, TIMEOUT, RATE_LIMITED, HTTP 408, 500, 502, 503, 504); else 0.
@@ -373,7 +373,8 @@ kustomer_code kustomer_init(const struct kustomer_init_options *options,
 // Allowed inside this client's own get_conversations callback, not inside hooks. NULL does nothing.
 void kustomer_client_free(struct kustomer_client *client);
 
-// The organisation's chat settings, owned: free them with kustomer_settings_free. NULL: API key, or not yet fetched.
+// The organisation's chat settings, owned: free them with kustomer_settings_free. They are fetched once a client. NULL:
+// API key, or not yet fetched.
 struct kustomer_settings *kustomer_client_settings(const struct kustomer_client *client);
 
 // The visitor as of now, owned: free it with kustomer_visitor_free. NULL: API key, or none fetched yet.

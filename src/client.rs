@@ -130,7 +130,7 @@ impl Client {
         visitors.logout(&self.0.http, &Call::new(timeout, options.cancel.clone()))
     }
 
-    /// The organisation's chat settings, as last fetched; `None` with an API key, before they were fetched,
+    /// The organisation's chat settings, which are fetched once a client; `None` with an API key, before they were fetched,
     /// and in a process forked from the client's.
     pub fn settings(&self) -> Option<Settings> {
         self.visitors_here()?.settings_now()

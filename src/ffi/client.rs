@@ -289,7 +289,8 @@ pub(super) unsafe fn client_in(client: *const kustomer_client) -> Result<Arc<kus
     Ok(client)
 }
 
-/// The organisation's chat settings, owned: free them with kustomer_settings_free. NULL: API key, or not yet fetched.
+/// The organisation's chat settings, owned: free them with kustomer_settings_free. They are fetched once a client. NULL:
+/// API key, or not yet fetched.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kustomer_client_settings(client: *const kustomer_client) -> *mut kustomer_settings {
     guard(ptr::null_mut(), || {

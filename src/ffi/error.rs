@@ -31,8 +31,8 @@ pub unsafe extern "C" fn kustomer_error_message(e: *const kustomer_error, out_le
     unsafe { text_out(Some(look(e).map_or("\0", |e| e.0.message_text().with_nul())), out_len) }
 }
 
-/// How long the service asks to wait before the next try, in milliseconds from its answer; -1: it does not say. This
-/// release reads a `Retry-After` in seconds, not a date nor `x-ratelimit-reset`.
+/// How long the service asks to wait before the next try, in milliseconds from its answer, by `Retry-After`,
+/// else for HTTP 429 by `x-ratelimit-reset`; -1: it does not say.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kustomer_error_retry_after_ms(e: *const kustomer_error) -> i64 {
     // SAFETY: see the module's contract.
