@@ -449,8 +449,9 @@ fn link_page(value: &str) -> std::result::Result<Option<Option<i64>>, ()> {
     if link.is_empty() || link == "null" {
         return Ok(None);
     }
+    // The fragment first: a `?` in it begins no query.
+    let link = link.split('#').next().unwrap_or_default();
     let query = link.split_once('?').map_or("", |(_, query)| query);
-    let query = query.split('#').next().unwrap_or_default();
     let page = query.split('&').find_map(|parameter| parameter.strip_prefix("page="));
     let digits = page.filter(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()));
     // More digits than an i64 holds is a page past every limit.
@@ -705,6 +706,7 @@ mod tests {
             ),
             (2, r#"{"next":{"href":"/c?page=5"},"prev":{"href":"/c?page=1"}}"#, Some((2, None, Some(5), Some(1)))),
             (2, r#"{"next":"/c?cursor=x","prev":"/c"}"#, Some((2, None, Some(3), Some(1)))),
+            (2, r#"{"next":"/c#?page=9"}"#, Some((2, None, Some(3), None))),
             (2, r#"{"next":"/c?page=x&pageSize=9","prev":"/c?page="}"#, Some((2, None, Some(3), Some(1)))),
             (2, r#"{"next":null,"prev":null}"#, Some((2, None, None, None))),
             (2, r#"{"next":"","prev":""}"#, Some((2, None, None, None))),
