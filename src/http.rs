@@ -151,7 +151,7 @@ pub(crate) struct Answer {
     /// The body ended with the connection, so that only what is in it can tell whether it is whole.
     pub ended_with_connection: bool,
     /// What the body is still encoded as, in the service's own words.
-    coding: Option<String>,
+    pub coding: Option<String>,
 }
 
 /// One origin, its connections and the headers every request to it carries.

@@ -34,6 +34,9 @@ mod client;
 mod conversations;
 mod error;
 pub mod ffi;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzz;
 mod http;
 mod json;
 mod key;
