@@ -2,7 +2,7 @@
 
 use crate::figures::{self, is_full, ms, trials};
 use crate::phases::{BESIDE, CLOSING, Call, Phase, Service, get, stuck};
-use kustomer::{CallOptions, Cancel, Client, Error, ErrorKind, InitOptions};
+use kustomer::{CallOptions, Cancel, Client, Error, ErrorKind, GetConversationsOptions, InitOptions};
 use std::time::{Duration, Instant};
 
 /// How long after the trigger a call returns: always, and mostly.
@@ -133,6 +133,30 @@ fn a_token_ends_init_login_and_logout() {
         service.release();
         get(&client, BESIDE).unwrap();
         took
+    });
+}
+
+#[test]
+fn a_token_ends_a_walk_that_waits_for_a_page_asked_for_ahead() {
+    let service = Service::start();
+    let client = Client::init(service.options()).unwrap();
+    measure("a page ahead", || {
+        let token = Cancel::new();
+        service.stick(Phase::Answer);
+        let walk = GetConversationsOptions { prefetch: 2, cancel: Some(token.clone()), ..Default::default() };
+        let mut pages = client.pages(&walk).unwrap();
+        pages.next().unwrap().unwrap();
+        service.until_stuck(Phase::Answer);
+        let took = std::thread::scope(|scope| {
+            let call = Call::start(scope, || pages.next().unwrap());
+            cancel(call, &token).1
+        });
+        let began = Instant::now();
+        drop(pages);
+        let ended = began.elapsed();
+        service.release();
+        get(&client, BESIDE).unwrap();
+        took.max(ended)
     });
 }
 

@@ -3,7 +3,7 @@
 use crate::c_programs::factor;
 use crate::figures::{self, is_full, ms, trials};
 use crate::phases::{BESIDE, CLOSING, Call, Phase, Service, get, stuck};
-use kustomer::{CallOptions, Client, ErrorKind, InitOptions};
+use kustomer::{CallOptions, Client, ErrorKind, GetConversationsOptions, InitOptions};
 use std::time::{Duration, Instant};
 
 /// How much later than its deadline a call may end.
@@ -81,6 +81,26 @@ fn init_and_login_end_by_their_deadlines() {
 }
 
 #[test]
+fn a_walk_ends_by_the_deadline_of_each_page_though_it_was_asked_for_ahead() {
+    let service = Service::start();
+    let client = Client::init(service.options()).unwrap();
+    let timeout_ms = timeout_ms();
+    measure("a page ahead", || {
+        let walk = GetConversationsOptions { prefetch: 2, timeout_ms, ..Default::default() };
+        let mut pages = client.pages(&walk).unwrap();
+        service.stick(Phase::Answer);
+        pages.next().unwrap().unwrap();
+        service.until_stuck(Phase::Answer);
+        let began = Instant::now();
+        let error = pages.next().unwrap().unwrap_err();
+        let late = began.elapsed().saturating_sub(ms(timeout_ms.into()));
+        service.release();
+        assert_eq!((error.kind(), error.retryable()), (ErrorKind::Timeout, true), "{error}");
+        late
+    });
+}
+
+#[test]
 fn retries_and_the_waits_between_them_end_by_the_deadline() {
     let service = Service::start();
     let timeout_ms = timeout_ms();
@@ -133,6 +153,8 @@ fn a_connection_has_a_time_of_its_own_which_a_slow_answer_does_not_count_against
     }
     let connect_timeout_ms = if is_full() { 50 } else { 200 * factor() };
     let client = Client::init(InitOptions { connect_timeout_ms, ..service.options() }).unwrap();
+    // So that the next call makes a connection, too.
+    get(&client, CLOSING).unwrap();
     let connections = service.accepted();
     service.hold(true);
     std::thread::scope(|scope| {
@@ -146,5 +168,5 @@ fn a_connection_has_a_time_of_its_own_which_a_slow_answer_does_not_count_against
         service.hold(false);
         slow.join().0.unwrap();
     });
-    assert_eq!(service.accepted(), connections + 1);
+    assert_eq!(service.accepted(), connections + 2);
 }

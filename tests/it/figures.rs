@@ -3,7 +3,7 @@
 //! `KUSTOMER_TEST_FULL=1` is a full run: as many trials as the figures are promised for, judged strictly, with
 //! `--test-threads=1 --nocapture` to read them off. Otherwise there are few trials, with slack for busy machines.
 
-use crate::c_programs::factor;
+use crate::c_programs::{factor, run};
 use std::os::fd::RawFd;
 use std::process::Command;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -143,9 +143,9 @@ pub fn alone(test: &str, body: impl FnOnce()) {
         return body();
     }
     let mut command = Command::new(std::env::current_exe().unwrap());
-    let output = command.args(["--exact", test, "--nocapture", "--quiet"]).env(ALONE, "1").output().unwrap();
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    let (stdout, stderr) = (text(&output.stdout), text(&output.stderr));
+    command.args(["--exact", test, "--nocapture", "--quiet"]).env(ALONE, "1");
+    let (output, stderr) = run(command);
+    let stdout = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success() && stdout.contains("1 passed"), "{test}: {stdout}\n{stderr}");
     // The figures; the rest is the harness's.
     stdout.lines().filter(|line| line.contains(" n=")).for_each(|line| println!("{line}"));

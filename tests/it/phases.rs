@@ -105,6 +105,7 @@ pub const STUCK: i32 = 2;
 pub const CLOSING: i32 = 3;
 
 const ANSWER: &str = r#"{"data":[{"type":"chat_session","id":"c1","attributes":{}}],"links":{}}"#;
+const ANSWER_BEFORE_STUCK: &str = r#"{"data":[],"links":{"next":"/c?page=2"}}"#;
 const SETTINGS: &str = r#"{"data":{"attributes":{"enabled":true}}}"#;
 const TOKEN: &str = r#"{"data":{"attributes":{"token":"a-tracking-token","trackingId":"t1","verified":false}}}"#;
 
@@ -432,6 +433,7 @@ fn answer(tls: &mut Tls, path: &str, state: &Watched<State>) -> io::Result<()> {
     let body = match path {
         _ if path.contains("settings") => SETTINGS,
         _ if path.contains("tokens") => TOKEN,
+        _ if path.contains("page=1&") => ANSWER_BEFORE_STUCK,
         _ => ANSWER,
     };
     let close = if path.contains("page=3") { "Connection: close\r\n" } else { "" };
