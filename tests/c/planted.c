@@ -47,29 +47,28 @@ static void overflow(void)
 }
 
 /* What a thread does and what main does after it, with nothing that orders the two but a relaxed flag. */
-struct unordered {
+static struct {
     int done;
     long plain;
     kustomer_error *error;
-};
+} shared;
 
 static void *first(void *argument)
 {
-    struct unordered *shared = (struct unordered *)argument;
-    if (shared->error != NULL) {
-        used = kustomer_error_code(shared->error);
+    if (shared.error != NULL) {
+        used = kustomer_error_code(shared.error);
     } else {
-        shared->plain = 1;
+        shared.plain = 1;
     }
-    __atomic_store_n(&shared->done, 1, __ATOMIC_RELAXED);
-    return NULL;
+    __atomic_store_n(&shared.done, 1, __ATOMIC_RELAXED);
+    return argument;
 }
 
 static void race(kustomer_error *error)
 {
-    struct unordered shared = {0, 0, error};
     pthread_t thread;
-    REQUIRE(pthread_create(&thread, NULL, first, &shared) == 0);
+    shared.error = error;
+    REQUIRE(pthread_create(&thread, NULL, first, NULL) == 0);
     while (__atomic_load_n(&shared.done, __ATOMIC_RELAXED) == 0) {
     }
     if (error != NULL) {

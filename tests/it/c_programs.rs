@@ -1,7 +1,8 @@
 //! The C and C++ programs of `tests/c` and `examples-c`, on the real library, against a sandbox.
 //!
 //! `VALGRIND=1` runs the same programs under valgrind. `KUSTOMER_TEST_LIBRARY` is a folder with another build of the
-//! library, `KUSTOMER_TEST_CFLAGS` are flags for the programs beside the usual ones: so sanitizers come in (`.ci/run asan`).
+//! library, `KUSTOMER_TEST_CC` another C compiler, `KUSTOMER_TEST_CFLAGS` are flags for the programs beside the usual
+//! ones: so sanitizers come in (`.ci/run asan`).
 //! `KUSTOMER_TEST_TIME_FACTOR` stretches the time limits.
 
 use crate::sandbox::{Options, RETURNING_LOGINS, Sandbox, now_s};
@@ -61,7 +62,8 @@ pub enum Link {
 }
 
 pub fn compiler(source: &str, standard: &str) -> Command {
-    let mut command = Command::new(if source.ends_with('c') { "gcc" } else { "g++" });
+    let chosen = std::env::var("KUSTOMER_TEST_CC").unwrap_or_else(|_| "gcc".to_owned());
+    let mut command = Command::new(if source.ends_with('c') { &chosen } else { "g++" });
     command.arg(format!("-std={standard}")).args(WARNINGS).arg("-I").arg(root("include"));
     command
 }
