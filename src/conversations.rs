@@ -232,6 +232,38 @@ impl Seen {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::Duration;
+
+    #[test]
+    fn a_path_says_whose_conversations_and_which() {
+        let mut query = Query {
+            page: 1,
+            page_size: 25,
+            max_pages: None,
+            prefetch: 0,
+            active_only: false,
+            keep_json: false,
+            timeout: Duration::ZERO,
+            brand_id: None,
+            customer_id: None,
+            tracking_id: Some("a&b".to_owned()),
+            cancel: None,
+        };
+        assert_eq!(chat_path(&query, 2, false), "/c/v1/chat/sessions?page=2&pageSize=25");
+        assert_eq!(chat_path(&query, 2, true), "/c/v1/chat/sessions?page=2&pageSize=25&active=true");
+        assert_eq!(server_path(&query, 3), "/v2.1/chat/sessions?trackingId=a%26b&page=3&pageSize=25");
+        query = Query { active_only: true, brand_id: Some("7".to_owned()), customer_id: Some("c".to_owned()), ..query };
+        let both = "customerId=c&trackingId=a%26b&page=3&pageSize=25&active=true&brandId=7";
+        assert_eq!(server_path(&query, 3), format!("/v2.1/chat/sessions?{both}"));
+        assert_eq!(chat_path(&query, 1, false), "/c/v1/chat/sessions?page=1&pageSize=25&active=true&brandId=7");
+    }
+
+    #[test]
+    fn only_401_refuses_a_token() {
+        for (status, refused) in [(401, true), (400, false), (403, false), (200, false)] {
+            assert_eq!(is_refusal(&Error::new(ErrorKind::Unauthorized, "").with_status(status)), refused);
+        }
+    }
 
     #[test]
     fn at_least_the_last_65536_ids_are_remembered_and_memory_is_bounded() {
