@@ -431,7 +431,7 @@ static void a_deadline_of_its_own_ends_a_call(void)
     kustomer_error *error = POISON(kustomer_error);
     server_start(&server, SERVER_SILENT);
     kustomer_client *client = lazy_client(&hook, &server, NULL);
-    options.timeout_ms = scaled_ms(100);
+    options.timeout_ms = scaled_ms(500);
     CHECK_FAILS(kustomer_login(client, login_jwt(), &options, &error), &error, KUSTOMER_ERROR_TIMEOUT, "waiting for the answer");
     CHECK_FAILS(kustomer_logout(client, &options, &error), &error, KUSTOMER_ERROR_TIMEOUT, "waiting for the answer");
     kustomer_client_free(client);
