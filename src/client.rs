@@ -40,6 +40,7 @@ impl Client {
     /// fail with. With [`lazy_init`](InitOptions::lazy_init) or an API key nothing is sent.
     pub fn init(options: InitOptions) -> Result<Client> {
         let limits = options.check()?;
+        let call = Call::new(limits.timeout, options.cancel.clone());
         let origin = match &options.base_url {
             Some(url) => {
                 if options.auth == Auth::ChatKey {
@@ -58,7 +59,6 @@ impl Client {
         let mut options = options;
         let logger = Arc::new(Logger::new(options.log_level, options.log.take(), secrets));
         let http = Http::new(&options, &limits, origin, proxy, logger)?;
-        let call = Call::new(limits.timeout, options.cancel.clone());
         call.check("about to begin")?;
         let hook = options.on_visitor.take();
         let visitors = (options.auth == Auth::ChatKey).then(|| Visitors::new(options.saved_token(), hook));
