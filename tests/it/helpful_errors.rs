@@ -1,5 +1,6 @@
 //! The ten things that go wrong where software is set up and run: each message names the host, the cause and one remedy.
 
+use crate::api::{LIST, SETTINGS, options};
 use crate::sandbox::{Answer, Options, RETURNING_LOGINS, RateLimit, Sandbox, now_s};
 use kustomer::{Auth, CallOptions, Client, Error, ErrorKind, GetConversationsOptions, InitOptions};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
@@ -12,21 +13,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime};
 use tempfile::NamedTempFile;
 
-const LIST: &str = "/c/v1/chat/sessions";
 const SERVER_LIST: &str = "/v2.1/chat/sessions";
-const SETTINGS: &str = "/p/v1/chat/settings";
-
-fn options(sandbox: &Sandbox) -> InitOptions {
-    InitOptions {
-        api_key: sandbox.chat_key(),
-        base_url: Some(sandbox.https_url()),
-        ca_file: Some(sandbox.ca_file().to_owned()),
-        tracking_token: Some(sandbox.tracking_token()),
-        proxy: Some(String::new()),
-        max_retries: -1,
-        ..InitOptions::default()
-    }
-}
 
 /// A server's client, whose first request is the list.
 fn server_options(sandbox: &Sandbox) -> InitOptions {

@@ -1,17 +1,16 @@
 //! Pages fetched ahead: the same rows in the same order, only sooner.
 
 use crate::api::{LIST, TOKEN, all, kind, options, sandbox};
+use crate::faults::server::{self, Scheme, Server};
 use crate::sandbox::Sandbox;
 use kustomer::{Auth, Cancel, Client, ErrorKind, GetConversationsOptions, InitOptions, Level, Response};
 use std::collections::HashMap;
-use std::io::{BufRead as _, BufReader, Write as _};
-use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Condvar, Mutex, mpsc};
 use std::thread;
 
 /// A server of the API-key route whose answer depends on the page, and on how often it was asked for.
 struct Pages {
-    url: String,
+    server: Server,
     asked: Arc<Mutex<Vec<i32>>>,
 }
 
@@ -20,24 +19,28 @@ type Answer = Result<String, u16>;
 
 impl Pages {
     fn start(answer: impl Fn(i32, usize) -> Answer + Send + Sync + 'static) -> Pages {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
         let asked = Arc::new(Mutex::new(Vec::new()));
-        let (answer, theirs) = (Arc::new(answer), asked.clone());
-        thread::spawn(move || {
-            for stream in listener.incoming().map_while(Result::ok) {
-                let (answer, asked) = (answer.clone(), theirs.clone());
-                thread::spawn(move || serve(stream, &asked, &*answer));
+        let seen = asked.clone();
+        let server = Server::start(Scheme::Http, move |mut peer| {
+            loop {
+                let page: i32 = peer.request()?.parameter("page").unwrap().parse().unwrap();
+                let times = {
+                    let mut seen = seen.lock().unwrap();
+                    seen.push(page);
+                    seen.iter().filter(|asked| **asked == page).count()
+                };
+                let (status, body) = answer(page, times).map_or_else(|e| (e, "{}".to_owned()), |body| (200, body));
+                peer.send(&server::answer(&format!("{status} x"), &body))?;
             }
         });
-        Pages { url, asked }
+        Pages { server, asked }
     }
 
     fn client(&self, log: Option<kustomer::LogFn>) -> Client {
         Client::init(InitOptions {
             api_key: "key".to_owned(),
             auth: Auth::ApiKey,
-            base_url: Some(self.url.clone()),
+            base_url: Some(self.server.url()),
             proxy: Some(String::new()),
             max_retries: -1,
             log_level: Level::Debug,
@@ -52,27 +55,6 @@ impl Pages {
         let mut asked = self.asked.lock().unwrap().clone();
         asked.sort_unstable();
         asked
-    }
-}
-
-fn serve(stream: TcpStream, asked: &Mutex<Vec<i32>>, answer: &dyn Fn(i32, usize) -> Answer) {
-    let mut lines = BufReader::new(stream.try_clone().unwrap()).lines().map_while(Result::ok);
-    while let Some(first) = lines.next() {
-        while lines.next().is_some_and(|line| !line.is_empty()) {}
-        let page: i32 = first.split_once("page=").unwrap().1.split('&').next().unwrap().parse().unwrap();
-        let times = {
-            let mut asked = asked.lock().unwrap();
-            asked.push(page);
-            asked.iter().filter(|seen| **seen == page).count()
-        };
-        let (status, body) = match answer(page, times) {
-            Ok(body) => (200, body),
-            Err(status) => (status, "{}".to_owned()),
-        };
-        let answer = format!("HTTP/1.1 {status} x\r\ncontent-length: {}\r\n\r\n{body}", body.len());
-        if (&stream).write_all(answer.as_bytes()).is_err() {
-            return;
-        }
     }
 }
 
