@@ -3,11 +3,12 @@
 use crate::cancel::Cancel;
 use crate::conversations::{self, Pager};
 use crate::error::{Error, ErrorKind, Result};
-use crate::http::{Http, Origin};
+use crate::http::Http;
 use crate::key;
 use crate::log::{Logger, Secrets};
 use crate::model::{Response, Settings};
 use crate::options::{Auth, CallOptions, GetConversationsOptions, InitOptions, Limits, Query, check_secret};
+use crate::origin::Origin;
 use crate::transport::{Call, Proxy};
 use crate::visitor::{Visitor, Visitors};
 use std::fmt;

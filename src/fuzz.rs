@@ -10,8 +10,8 @@ pub use options::options;
 pub use page::{errors, page, paging, settings};
 
 use crate::error::ErrorKind;
-use crate::http::Origin;
 use crate::log::{Level, Logger, Secrets};
+use crate::origin::Origin;
 use crate::retry::retry_after_ms;
 use crate::timestamp::epoch_ms;
 use crate::transport::Proxy;

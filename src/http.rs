@@ -2,9 +2,9 @@
 
 use crate::error::{Detail, Error, ErrorKind, Result};
 use crate::json;
-use crate::key::is_dns_label;
 use crate::log::{Level, Logger};
 use crate::options::{Auth, InitOptions, Limits};
+use crate::origin::Origin;
 use crate::retry::{self, Budget};
 use crate::text::Text;
 use crate::transport::{
@@ -14,7 +14,6 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 use std::fmt;
 use std::io::{self, Read as _};
-use std::net::{Ipv4Addr, Ipv6Addr};
 use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -23,7 +22,7 @@ use ureq::http::header::{
     ACCEPT_LANGUAGE, AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue,
     TRANSFER_ENCODING,
 };
-use ureq::http::{Method, Request, Response, Uri};
+use ureq::http::{Method, Request, Response};
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
 use ureq::unversioned::transport::{Connector as _, RustlsConnector};
 use ureq::{Agent, AsSendBody as _, Body, SendBody};
@@ -37,102 +36,6 @@ const MOST_DETAILS: usize = 100;
 const LONGEST_ERROR: u64 = 256 * 1024;
 /// How much of what the service says is quoted in a message, in characters.
 const LONGEST_QUOTE: usize = 200;
-
-/// Where every request of a client goes: scheme, host and port.
-#[derive(Clone, PartialEq, Eq)]
-pub(crate) struct Origin {
-    https: bool,
-    host: String,
-    port: Option<u16>,
-}
-
-impl Origin {
-    /// An origin as text: scheme, host, optional port, nothing else.
-    pub fn parse(text: &str) -> Result<Origin> {
-        let bad = |why: &str| {
-            Err(Error::invalid(format!("`base_url` is no origin: {why}; give https://host or https://host:port")))
-        };
-        let Some((scheme, rest)) = text.split_once("://") else {
-            return bad("it has no scheme");
-        };
-        let https = match scheme.to_ascii_lowercase().as_str() {
-            "https" => true,
-            "http" => false,
-            _ => return bad("its scheme is neither https nor http"),
-        };
-        let place = rest.strip_suffix('/').unwrap_or(rest);
-        if place.contains(['/', '?', '#', '@', '\\']) {
-            return bad("it has more than a host and a port (user, path, query or fragment)");
-        }
-        let (host, port) = match place.rsplit_once(':') {
-            Some((host, port)) if !port.ends_with(']') => {
-                let digits = port.bytes().all(|b| b.is_ascii_digit());
-                match port.parse() {
-                    Ok(port) if digits && port > 0 => (host, Some(port)),
-                    _ => return bad("its port is no number from 1 to 65535"),
-                }
-            }
-            _ => (place, None),
-        };
-        if !is_host(host) {
-            return bad("it names no host");
-        }
-        if !https && !is_loopback(host) {
-            return bad(
-                "http:// is only for loopback (localhost, 127.0.0.0/8, [::1]), since a token must not travel in the clear",
-            );
-        }
-        Ok(Origin { https, host: host.to_ascii_lowercase(), port })
-    }
-
-    /// The origin of an organisation: `https://{organisation}.api.{domain}` (source: Kustomer's documentation).
-    pub fn of(organisation: &str, domain: &str) -> Result<Origin> {
-        if domain.contains([':', '[']) || !is_host(domain) {
-            return Err(Error::invalid("`host_domain` is no domain; give one such as kustomerapp.com"));
-        }
-        let host = format!("{organisation}.api.{}", domain.to_ascii_lowercase());
-        if !is_host(&host) {
-            return Err(Error::invalid("`host_domain` is too long for a host name; give one such as kustomerapp.com"));
-        }
-        Ok(Origin { https: true, host, port: None })
-    }
-
-    pub fn is_https(&self) -> bool {
-        self.https
-    }
-
-    pub fn host(&self) -> &str {
-        &self.host
-    }
-
-    pub fn port(&self) -> u16 {
-        self.port.unwrap_or(if self.https { 443 } else { 80 })
-    }
-
-    /// From its parts: joined as text, a path that begins with `@` would change the host.
-    fn uri(&self, path_and_query: &str) -> std::result::Result<Uri, ureq::http::Error> {
-        let authority = match self.port {
-            Some(port) => format!("{}:{port}", self.host),
-            None => self.host.clone(),
-        };
-        let scheme = if self.https { "https" } else { "http" };
-        Uri::builder().scheme(scheme).authority(authority).path_and_query(path_and_query).build()
-    }
-}
-
-/// Whether a text is a DNS name, an IPv4 address or an IPv6 address in brackets.
-pub(crate) fn is_host(text: &str) -> bool {
-    match text.strip_prefix('[').and_then(|t| t.strip_suffix(']')) {
-        Some(ip) => ip.parse::<Ipv6Addr>().is_ok(),
-        None => text.len() <= 253 && text.split('.').all(is_dns_label),
-    }
-}
-
-fn is_loopback(host: &str) -> bool {
-    host.eq_ignore_ascii_case("localhost")
-        || host.parse::<Ipv4Addr>().is_ok_and(|ip| ip.is_loopback())
-        || host == "[::1]"
-}
 
 /// What a request shows of who is asking.
 #[derive(Clone, Copy)]
@@ -310,7 +213,10 @@ impl Http {
             let coding: String = coding.chars().take(LONGEST_QUOTE).collect();
             return Error::new(
                 ErrorKind::Decode,
-                format!("the answer of {} is encoded as `{coding}`, which this library cannot read", self.origin.host),
+                format!(
+                    "the answer of {} is encoded as `{coding}`, which this library cannot read",
+                    self.origin.host()
+                ),
             )
             .with_status(status);
         }
@@ -318,11 +224,11 @@ impl Http {
             return self.cut_off("reading the answer").with_status(status);
         }
         if malformed == json::Malformed::TooMany {
-            let message = format!("the answer of {} has more rows than a page can have", self.origin.host);
+            let message = format!("the answer of {} has more rows than a page can have", self.origin.host());
             return Error::new(ErrorKind::Limit, message).with_status(status);
         }
         self.error_list(answer).unwrap_or_else(|| {
-            let host = &self.origin.host;
+            let host = self.origin.host();
             let message = match answer.body.trim_ascii_start().first() {
                 Some(b'<') => format!(
                     "the answer of {host} (HTTP {status}) is not {what} but a web page, as a portal (a Wi-Fi's login page) sends in its place; check with a browser whether this network wants a login"
@@ -521,11 +427,11 @@ impl Http {
     pub fn said(&self, status: u16, details: &[Detail]) -> String {
         let said = details.iter().find_map(|d| d.message().or(d.title()));
         let said = said.map(|said| format!(" (\"{}\")", said.chars().take(LONGEST_QUOTE).collect::<String>()));
-        format!("HTTP {status} from {}{}", self.origin.host, said.unwrap_or_default())
+        format!("HTTP {status} from {}{}", self.origin.host(), said.unwrap_or_default())
     }
 
     fn cut_off(&self, doing: &str) -> Error {
-        let host = &self.origin.host;
+        let host = self.origin.host();
         Error::new(
             ErrorKind::Network,
             format!("{host} ended the connection early, while this call was {doing}; check the network and try again"),
@@ -535,7 +441,7 @@ impl Http {
     /// What an error of ureq means. Why the sockets gave up comes first, since the error itself is wrapped
     /// differently by transport, rustls and gzip.
     fn explain(&self, error: ureq::Error, exchange: &Exchange) -> Error {
-        let host = &self.origin.host;
+        let host = self.origin.host();
         if let Some(stop) = exchange.stop() {
             return exchange.stopped(stop);
         }
@@ -600,7 +506,7 @@ impl Exchange {
 
 impl fmt::Debug for Http {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Http").field("host", &self.origin.host).finish_non_exhaustive()
+        f.debug_struct("Http").field("host", &self.origin.host()).finish_non_exhaustive()
     }
 }
 
@@ -751,64 +657,6 @@ pub(crate) fn parameter(key: &str, value: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn an_origin_is_scheme_host_and_port_and_nothing_else() {
-        for good in [
-            "https://acme.api.kustomerapp.com",
-            "https://acme.test/",
-            "HTTPS://Acme.test:8443",
-            "http://localhost:1",
-            "http://127.9.9.9",
-            "http://[::1]:80",
-            "https://[::1]",
-            "https://10.0.0.1",
-        ] {
-            let origin = Origin::parse(good).unwrap();
-            let uri = origin.uri("/p?q=@evil.test").unwrap();
-            assert!(
-                good.to_ascii_lowercase().starts_with(&format!(
-                    "{}://{}",
-                    uri.scheme_str().unwrap(),
-                    uri.authority().unwrap()
-                )),
-                "{uri}"
-            );
-        }
-        for bad in [
-            "acme.test",
-            "ftp://acme.test",
-            "https://",
-            "https://u@acme.test",
-            "https://u:p@acme.test",
-            "https://a.test/p",
-            "https://a.test//",
-            "https://a.test?q",
-            "https://a.test#f",
-            "https://a.test:",
-            "https://a.test:0",
-            "https://a.test:65536",
-            "https://a.test:+1",
-            "https://a b",
-            "https://a_b",
-            "https://a..b",
-            "https://a.test.\\x",
-            "http://a.test",
-            "http://10.0.0.1",
-            "http://127.0.0.1.evil.test",
-            "http://localhost.evil.test",
-            "https://[::1",
-            "https://::1",
-            "https://[127.0.0.1]",
-        ] {
-            let error = Origin::parse(bad).err().unwrap_or_else(|| panic!("{bad}"));
-            assert!(error.message().contains("`base_url`"));
-        }
-        assert_eq!(Origin::of("acme", "Kustomerapp.com").unwrap().host(), "acme.api.kustomerapp.com");
-        for bad in ["", "a/b", "a:1", "@a", "a b", ".a", "[::1]"] {
-            assert!(Origin::of("acme", bad).is_err(), "{bad}");
-        }
-    }
 
     #[test]
     fn both_shapes_of_the_services_errors_are_read() {

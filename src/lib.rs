@@ -43,6 +43,7 @@ mod key;
 mod log;
 mod model;
 mod options;
+mod origin;
 mod prefetch;
 mod retry;
 mod text;

@@ -4,11 +4,12 @@
 
 use super::{holds, is_json, text};
 use crate::error::{Detail, Error, ErrorKind};
-use crate::http::{Answer, Http, Origin, details};
+use crate::http::{Answer, Http, details};
 use crate::json::Malformed;
 use crate::log::{Level, Logger, Secrets};
 use crate::model::{Asked, Conversation, Field, Pages, Response, Settings};
 use crate::options::InitOptions;
+use crate::origin::Origin;
 use serde_json::Value;
 use std::collections::HashSet;
 use std::sync::{Arc, LazyLock};

@@ -3,7 +3,7 @@
 
 use super::{Exchange, Socket};
 use crate::error::{Error, ErrorKind, Result};
-use crate::http::{Origin, is_host};
+use crate::origin::{Origin, is_host};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use percent_encoding::percent_decode_str;
