@@ -175,6 +175,11 @@ impl Inner {
         ahead.push(stop);
     }
 
+    /// Lets go of the tokens that were triggered.
+    pub fn forget_stopped(&self) {
+        self.ahead().retain(|stop| !stop.is_triggered());
+    }
+
     fn visitors(&self, what: &str) -> Result<&Visitors> {
         self.visitors.as_ref().ok_or_else(|| {
             let why = format!("an API key has no visitor, so it cannot {what}; use a chat key");

@@ -2,7 +2,7 @@
 
 use crate::client::Inner;
 use crate::error::{Error, ErrorKind, Result};
-use crate::http::{Answer, Credential, parameter};
+use crate::http::{Answer, Credential, is_own, parameter};
 use crate::log::Level;
 use crate::model::{Asked, Response};
 use crate::options::{Query, RUNAWAY_PAGES};
@@ -34,8 +34,9 @@ pub(crate) fn fetch(
             let ask = |who: &Who| {
                 let credential = Credential::TrackingToken(who.token());
                 let answer = client.http.get(call, &path, credential, &|| visitors.still(began));
-                if answer.as_ref().map_or_else(is_refusal, |_| true) {
-                    visitors.still(began)?;
+                match &answer {
+                    Err(e) if is_own(e) => {}
+                    _ => visitors.still(began)?,
                 }
                 answer
             };
@@ -158,7 +159,7 @@ impl Pager {
         response.retain(|id| self.seen.insert(id));
         self.delivered += 1;
         self.next = response.pages().next.filter(|_| self.query.max_pages != Some(self.delivered));
-        self.ask_ahead(response.last_page());
+        self.ask_ahead(page, response.last_page());
         Ok(response)
     }
 
@@ -173,17 +174,25 @@ impl Pager {
         Ok(response)
     }
 
+    /// Ends the fetching ahead; on the calling thread, which hears of the requests that came to nothing.
+    pub(crate) fn end(&mut self) {
+        if let Some(prefetch) = self.prefetch.take() {
+            prefetch.end(&self.client.http.logger);
+        }
+    }
+
     /// Asks for the next pages, but never past an end that is told; where none is, for no more of them than
     /// were delivered, so that what is wasted is never more than what was of use.
-    fn ask_ahead(&mut self, last_page: Option<i32>) {
+    fn ask_ahead(&mut self, page: i32, last_page: Option<i32>) {
         let Some(next) = self.next else {
-            self.prefetch = None;
-            return;
+            return self.end();
         };
         if let Some(prefetch) = &mut self.prefetch {
             let told = last_page.map(|last| u32::try_from(i64::from(last) - i64::from(next) + 1).unwrap_or(0));
             let left = self.query.max_pages.unwrap_or(RUNAWAY_PAGES).saturating_sub(self.delivered);
-            let count = self.query.prefetch.min(told.unwrap_or(self.delivered)).min(left);
+            // Where the numbers jump it is not known which comes after the next.
+            let known = if next == page + 1 { u32::MAX } else { 1 };
+            let count = self.query.prefetch.min(told.unwrap_or(self.delivered)).min(left).min(known);
             prefetch.ask(next, count, self.epoch.unwrap_or_default());
         }
     }

@@ -16,7 +16,7 @@ use std::fmt;
 use std::io::{self, Read as _};
 use std::path::Path;
 use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant, SystemTime};
 use ureq::http::header::{
     ACCEPT_LANGUAGE, AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue,
@@ -60,6 +60,7 @@ pub(crate) struct Answer {
 /// One origin, its connections and the headers every request to it carries.
 pub(crate) struct Http {
     agent: Agent,
+    open: Weak<()>,
     origin: Origin,
     chat_headers: bool,
     lang: Option<String>,
@@ -99,10 +100,13 @@ impl Http {
             .max_idle_age(KEPT_FOR)
             .tls_config(TlsConfig::builder().root_certs(roots).build())
             .build();
-        let chain = Dialler::new(proxy, limits.connect_timeout).chain(RustlsConnector::default()).chain(Connected);
+        let dialler = Dialler::new(proxy, limits.connect_timeout);
+        let open = dialler.open();
+        let chain = dialler.chain(RustlsConnector::default()).chain(Connected);
         let chain = Ready::new(chain);
         Ok(Http {
             agent: Agent::with_parts(config, chain, NoResolver),
+            open,
             origin,
             chat_headers: options.auth == Auth::ChatKey,
             lang: options.lang.clone(),
@@ -129,7 +133,7 @@ impl Http {
             // After a connection failed, the others that were kept are not to be trusted either.
             let fresh = last.as_ref().is_some_and(|e| e.kind() == ErrorKind::Network);
             let (result, timed_out) = self.try_get(call, path_and_query, credential, fresh);
-            let error = match result {
+            let error = match result.and_then(|answer| self.whole(answer)) {
                 Ok(answer) => {
                     self.budget.succeeded(paid);
                     return Ok(answer);
@@ -158,14 +162,25 @@ impl Http {
         }
     }
 
+    /// Of a body that ended with its connection only the JSON in it can tell whether it was cut off.
+    fn whole(&self, answer: Answer) -> Result<Answer> {
+        match answer.ended_with_connection && answer.coding.is_none() && json::is_cut(&answer.body) {
+            true => Err(self.cut_off("reading the answer").with_status(answer.status)),
+            false => Ok(answer),
+        }
+    }
+
     /// Asks for a resource once, whatever comes of it.
     pub fn get_once(&self, call: &Call, path_and_query: &str, credential: Credential<'_>) -> Result<Answer> {
         let exchange = Exchange::new(call, self.most_bytes());
         self.send(&exchange, Method::GET, path_and_query, None, credential, false)
     }
 
-    /// Opens a connection for a request to come, and sends none.
-    pub fn connect(&self, call: &Call) {
+    /// Opens a connection for a request to come, and sends none; unless there are that many.
+    pub fn connect(&self, call: &Call, enough: u32) {
+        if self.open.strong_count() > enough as usize {
+            return;
+        }
         let exchange = Exchange::new(call, self.most_bytes());
         exchange.only_connect();
         let _ = self.send(&exchange, Method::GET, "/", None, Credential::None, true);
@@ -278,6 +293,8 @@ impl Http {
         let result = exchange.run(|| {
             // Only where needed: for a request with a configuration of its own ureq makes the TLS one anew.
             let request = match fresh {
+                // Shares no pool, so that the connections that are kept stay so.
+                true if exchange.connects_only() => self.agent.configure_request(request).no_delay(false).build(),
                 true => self.agent.configure_request(request).max_idle_age(Duration::ZERO).build(),
                 false => request,
             };
@@ -352,13 +369,13 @@ impl Http {
         let coding = coding(response.headers()).map(|coding| self.logger.secrets.redact(coding));
         let body = self.read_body(response.body_mut(), limit, exchange);
         if success {
-            let body = body.map_err(|e| e.with_status(status))?;
+            let body = body.map_err(|e| if is_own(&e) { e } else { e.with_status(status) })?;
             return Ok(Answer { status, body, ended_with_connection: exchange.ended(), coding });
         }
         // The status decides, also when the body cannot be read; only what ends the call itself comes before it.
         let details = match body {
             Ok(body) => details(&body, |text| self.logger.secrets.redact(text)),
-            Err(e) if matches!(e.kind(), ErrorKind::Timeout | ErrorKind::Cancelled) => return Err(e),
+            Err(e) if is_own(&e) => return Err(e),
             Err(_) => Vec::new(),
         };
         Err(self.status_error(status, details, retry_after_ms))
@@ -508,6 +525,11 @@ impl fmt::Debug for Http {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Http").field("host", &self.origin.host()).finish_non_exhaustive()
     }
+}
+
+/// Whether it is the call that had to end, whatever the service was saying.
+pub(crate) fn is_own(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::Timeout | ErrorKind::Cancelled)
 }
 
 /// The error of a request that was sent more than once.

@@ -61,11 +61,12 @@ impl Prefetch {
             wake: Condvar::new(),
         });
         client.stop_when_freed(shared.stop.clone());
-        let threads = (0..query.prefetch).map_while(|n| {
+        let most = query.max_pages.map_or(query.prefetch, |most| query.prefetch.min(most - 1));
+        let threads = (0..most).map_while(|n| {
             let shared = shared.clone();
             let builder = std::thread::Builder::new().name("kustomer-ahead".to_owned()).stack_size(STACK);
             // Without a thread the pages it would have fetched are fetched in their turn.
-            builder.spawn(move || shared.work(n > 0)).ok()
+            builder.spawn(move || shared.work(n)).ok()
         });
         let threads = threads.collect();
         Prefetch { shared, threads, ahead: VecDeque::new() }
@@ -73,7 +74,7 @@ impl Prefetch {
 
     /// Asks for that many pages from `page` on, as far as they have not been asked for.
     pub fn ask(&mut self, page: i32, count: u32, epoch: u64) {
-        let pages = (page..).take(count as usize);
+        let pages = (0..count).map_while(|n| page.checked_add_unsigned(n));
         let new: Vec<_> = pages.filter(|page| self.ahead.iter().all(|job| job.page != *page)).collect();
         for page in new {
             let job = Arc::new(Job { page, epoch, done: Signal::new(), result: Mutex::default() });
@@ -95,7 +96,8 @@ impl Prefetch {
         let mut found = None;
         while let Some(job) = self.ahead.front().filter(|job| job.page <= page) {
             if job.page == page {
-                call.wait_for(&job.done, "waiting for the answer")?;
+                // The other half is for asking oneself: what hangs for one connection need not for another.
+                call.wait_a_while(&job.done, "waiting for the answer")?;
             }
             let (response, lines) = std::mem::take(&mut *job.result());
             lines.deliver(logger);
@@ -103,6 +105,15 @@ impl Prefetch {
             self.ahead.pop_front();
         }
         Ok(found)
+    }
+
+    /// Ends it, and hands out the lines of what was not taken.
+    pub fn end(mut self, logger: &Logger) {
+        let ahead = std::mem::take(&mut self.ahead);
+        drop(self);
+        for job in ahead {
+            std::mem::take(&mut job.result().1).deliver(logger);
+        }
     }
 }
 
@@ -113,6 +124,7 @@ impl Drop for Prefetch {
             return std::mem::forget(std::mem::take(&mut self.threads));
         }
         self.shared.stop.trigger();
+        self.shared.client.forget_stopped();
         // With the lock, so that no thread is between its look at the token and its wait.
         drop(self.shared.jobs());
         self.shared.wake.notify_all();
@@ -133,11 +145,11 @@ impl Shared {
         self.jobs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn work(&self, connect: bool) {
+    fn work(&self, connections: u32) {
         let call = || Call::new(self.query.timeout, Some(self.stop.clone()));
-        if connect {
+        if connections > 0 {
             // Its lines are nobody's: a connection is no request.
-            let _ = Lines::keep(|| self.client.http.connect(&call()));
+            let _ = Lines::keep(|| self.client.http.connect(&call(), connections + 1));
         }
         while let Some(job) = self.next() {
             let job = Landing(job);
@@ -151,7 +163,7 @@ impl Shared {
     fn next(&self) -> Option<Arc<Job>> {
         let mut jobs = self.jobs();
         loop {
-            if self.stop.is_triggered() {
+            if self.stop.is_triggered() || self.query.cancel.as_ref().is_some_and(Cancel::is_triggered) {
                 return None;
             }
             if let Some(job) = jobs.pop_front() {

@@ -22,7 +22,7 @@ use std::io::{self, Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::os::fd::AsFd;
 use std::rc::Rc;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 use ureq::config::Config;
 use ureq::http::Uri;
@@ -101,6 +101,15 @@ impl Call {
                     self.timeout.as_millis()
                 ),
             ),
+        }
+    }
+
+    /// Waits for what another thread is doing, but not for more than half of the time that is left; whether it is done.
+    pub fn wait_a_while(&self, done: &Signal, doing: &str) -> Result<bool, Error> {
+        let half = Call { deadline: Instant::now() + self.left() / 2, ..self.clone() };
+        match half.wait_for(done, doing) {
+            Err(e) if e.kind() == ErrorKind::Timeout && !self.left().is_zero() => Ok(false),
+            waited => waited.map(|()| true),
         }
     }
 
@@ -231,6 +240,10 @@ impl Exchange {
         self.only_connect.set(true);
     }
 
+    pub fn connects_only(&self) -> bool {
+        self.only_connect.get()
+    }
+
     /// Why the sockets gave up, which whatever ureq makes of it is about.
     pub fn stop(&self) -> Option<Stop> {
         self.stop.get()
@@ -339,11 +352,17 @@ pub(crate) struct Dialler {
     pub proxy: Option<Proxy>,
     pub connect_timeout: Duration,
     lookup: Lookup,
+    open: Arc<()>,
 }
 
 impl Dialler {
     pub fn new(proxy: Option<Proxy>, connect_timeout: Duration) -> Dialler {
-        Dialler { proxy, connect_timeout, lookup: Lookup::default() }
+        Dialler { proxy, connect_timeout, lookup: Lookup::default(), open: Arc::default() }
+    }
+
+    /// What as many more of are there as connections, in use or kept.
+    pub fn open(&self) -> Weak<()> {
+        Arc::downgrade(&self.open)
     }
 
     fn dial(&self, exchange: &Exchange, host: &str, port: u16) -> io::Result<Tcp> {
@@ -364,7 +383,7 @@ impl Dialler {
             exchange.enter(Phase::Proxy);
             proxy.connect(exchange, &socket, host, port)?;
         }
-        Ok(Tcp { socket, buffers: LazyBuffers::new(BUFFER, BUFFER) })
+        Ok(Tcp { _open: self.open.clone(), socket, buffers: LazyBuffers::new(BUFFER, BUFFER) })
     }
 
     fn addresses(&self, exchange: &Exchange, host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
@@ -603,6 +622,8 @@ pub(crate) const BUFFER: usize = 64 * 1024;
 
 /// A connection without TLS.
 pub(crate) struct Tcp {
+    /// One more of these for each connection there is.
+    _open: Arc<()>,
     socket: Socket,
     buffers: LazyBuffers,
 }

@@ -133,10 +133,12 @@ unsafe fn walk(
     };
     if all_pages {
         let mut pages = client.client.pages(&options)?;
-        while !pages.is_at_end() {
-            pages.next().map_or(Ok(()), |page| deliver(page?))?;
+        let mut walked = Ok(());
+        while walked.is_ok() && !pages.is_at_end() {
+            walked = pages.next().map_or(Ok(()), |page| deliver(page?));
         }
-        Ok(())
+        pages.end();
+        walked
     } else {
         deliver(client.client.get_conversations(&options)?)
     }

@@ -108,6 +108,35 @@ static void a_pagers_threads_are_gone_when_it_is(void)
     kustomer_client_free(client);
 }
 
+static int descriptors(void)
+{
+    int count = 0;
+    DIR *open = opendir("/proc/self/fd");
+    while (readdir(open) != NULL) {
+        count++;
+    }
+    closedir(open);
+    return count;
+}
+
+static void pagers_leave_no_descriptors_behind(void)
+{
+    kustomer_client *client = test_client();
+    const kustomer_get_conversations_options options = ahead(4);
+    int before = 0;
+    for (int i = 0; i < 20; i++) {
+        kustomer_pager *pager = NULL;
+        kustomer_response *page = NULL;
+        CHECK_CODE(kustomer_pager_new(client, &options, &pager, NULL), KUSTOMER_OK);
+        CHECK_CODE(kustomer_pager_next(pager, &page, NULL), KUSTOMER_OK);
+        kustomer_response_free(page);
+        kustomer_pager_free(pager);
+        before = i == 0 ? descriptors() : before;
+    }
+    CHECK(descriptors() <= before + 5); /* a connection for each thread and one for this may be kept */
+    kustomer_client_free(client);
+}
+
 static void a_pager_whose_client_is_freed_asks_for_nothing_more(void)
 {
     kustomer_client *client = test_client();
@@ -159,6 +188,7 @@ int main(void)
     caller = pthread_self();
     a_walk_is_the_same_with_and_without();
     a_pagers_threads_are_gone_when_it_is();
+    pagers_leave_no_descriptors_behind();
     a_pager_whose_client_is_freed_asks_for_nothing_more();
     a_client_may_be_freed_in_the_callback();
     it_is_for_walks_only_and_has_a_range();

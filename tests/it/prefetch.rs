@@ -257,3 +257,34 @@ fn a_connection_for_each_page_ahead_is_opened_and_none_too_many() {
     assert!(sandbox.connections() <= 4, "{}", sandbox.connections());
     assert_eq!(sandbox.requests().iter().filter(|seen| seen.path == LIST).count(), 25);
 }
+
+#[test]
+fn a_walk_may_end_at_the_last_page_number_there_is() {
+    let server = Pages::start(|n, _| page(n, i32::MAX, ""));
+    let client = server.client(None);
+    for prefetch in [0, 1, 3] {
+        let last = GetConversationsOptions { page: i32::MAX - 3, ..ahead(prefetch) };
+        assert_eq!(walk(&client, &last).len(), 4);
+    }
+    assert!(server.asked().iter().all(|&n| n >= i32::MAX - 3));
+}
+
+#[test]
+fn where_page_numbers_jump_no_more_than_one_page_is_ahead() {
+    let server =
+        Pages::start(|n, _| Ok(format!(r#"{{"data":[{{"id":"row {n}"}}],"links":{{"next":"/?page={}"}}}}"#, n + 50)));
+    let client = server.client(None);
+    assert_eq!(client.pages(&ahead(16)).unwrap().take(20).filter(Result::is_ok).count(), 20);
+    assert!(server.asked().len() <= 21, "{:?}", server.asked());
+}
+
+#[test]
+fn one_walk_uses_the_connections_of_the_last() {
+    let sandbox = sandbox();
+    let client = Client::init(options(&sandbox)).unwrap();
+    for _ in 0..5 {
+        walk(&client, &GetConversationsOptions { prefetch: 4, page_size: 10, ..all() });
+    }
+    // Four threads, and the calling one.
+    assert!(sandbox.connections() <= 5, "{}", sandbox.connections());
+}

@@ -1,8 +1,9 @@
 //! What is tried again, how often, and how long it waits before.
 
 use crate::api::{LIST, all, kind, options, paths, sandbox};
+use crate::faults::server::{End, Scheme, Server};
 use crate::sandbox::{Answer, Sandbox};
-use kustomer::{Client, ErrorKind, GetConversationsOptions, InitOptions, Level};
+use kustomer::{Auth, Client, ErrorKind, GetConversationsOptions, InitOptions, Level};
 use std::sync::mpsc;
 use std::time::{Duration, SystemTime};
 
@@ -179,4 +180,46 @@ fn every_repeat_is_a_warning_and_every_request_a_line() {
     let levels: Vec<_> = lines.iter().map(|(level, _)| *level).collect();
     assert_eq!(levels, [Level::Debug, Level::Warning, Level::Debug, Level::Warning, Level::Debug], "{lines:?}");
     assert!(lines[1].1.contains("trying again in 0 ms") && lines[4].1.contains("HTTP 200"), "{lines:?}");
+}
+
+/// A client of a server that says this to its nth request, and then ends the connection.
+fn client_of(say: impl Fn(usize) -> Vec<u8> + Send + Sync + 'static, end: End) -> (Server, Client) {
+    let server = Server::start(Scheme::Http, move |mut peer| {
+        peer.request()?;
+        let words = say(peer.number);
+        peer.send(&words)?;
+        peer.end(end)
+    });
+    let client = Client::init(InitOptions {
+        api_key: "key".to_owned(),
+        auth: Auth::ApiKey,
+        base_url: Some(server.url()),
+        proxy: Some(String::new()),
+        ..InitOptions::default()
+    })
+    .unwrap();
+    (server, client)
+}
+
+fn somebody() -> GetConversationsOptions {
+    GetConversationsOptions { customer_id: Some("c".to_owned()), ..all() }
+}
+
+#[test]
+fn a_body_that_was_cut_where_only_its_json_can_tell_is_asked_for_again() {
+    const BODY: &str = r#"{"data":[{"id":"a"}],"meta":{"totalPages":1}}"#;
+    let say = |n| [b"HTTP/1.1 200 OK\r\n\r\n", &BODY.as_bytes()[..if n == 0 { 20 } else { BODY.len() }]].concat();
+    let (server, client) = client_of(say, End::Fin);
+    assert_eq!(client.get_conversations(&somebody()).unwrap().len(), 1);
+    assert_eq!(server.connections(), 2);
+}
+
+#[test]
+fn a_call_whose_time_ran_out_has_no_status_however_far_the_answer_had_come() {
+    for status in [200, 503] {
+        let say = move |_| format!("HTTP/1.1 {status} x\r\ncontent-length: 100\r\n\r\n{{").into_bytes();
+        let (_server, client) = client_of(say, End::Stall);
+        let error = client.get_conversations(&GetConversationsOptions { timeout_ms: 300, ..somebody() }).unwrap_err();
+        assert_eq!((error.kind(), error.http_status()), (ErrorKind::Timeout, None));
+    }
 }

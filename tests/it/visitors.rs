@@ -243,6 +243,20 @@ fn calls_that_began_before_a_login_or_logout_show_nobody_elses_rows() {
 }
 
 #[test]
+fn a_list_that_fails_after_a_logout_says_that_the_visitor_is_another() {
+    let sandbox = sandbox();
+    let client = client(&sandbox);
+    sandbox.answer_next(LIST, Answer::json(503, "{}"));
+    let held = sandbox.hold_next(LIST);
+    let theirs = client.clone();
+    let list = thread::spawn(move || theirs.get_conversations(&all()));
+    held.wait();
+    client.logout(&now()).unwrap();
+    drop(held);
+    assert_eq!(kind(list.join().unwrap()), ErrorKind::Unauthorized);
+}
+
+#[test]
 fn a_request_that_waits_to_be_repeated_is_not_sent_after_a_logout() {
     let sandbox = sandbox();
     let (tell, told) = mpsc::channel();
