@@ -146,9 +146,10 @@ static void a_pager_whose_client_is_freed_asks_for_nothing_more(void)
     kustomer_error *error = NULL;
     CHECK_CODE(kustomer_pager_new(client, &options, &pager, NULL), KUSTOMER_OK);
     CHECK_CODE(kustomer_pager_next(pager, &page, NULL), KUSTOMER_OK);
+    kustomer_response_free(page);
     kustomer_client_free(client);
     CHECK_FAILS(kustomer_pager_next(pager, &page, &error), &error, KUSTOMER_ERROR_NOT_INITIALIZED, NULL);
-    kustomer_response_free(page);
+    CHECK(page == NULL);
     kustomer_pager_free(pager);
 }
 
