@@ -6,6 +6,7 @@ use crate::log::{Level, Logger};
 use crate::options::{Auth, InitOptions, Limits};
 use crate::origin::Origin;
 use crate::retry::{self, Budget};
+use crate::scan::is_cut;
 use crate::text::Text;
 use crate::transport::{
     BUFFER, Call, Connected, Dialler, Exchange, KEPT_CONNECTIONS, KEPT_FOR, NoResolver, Phase, Proxy, Ready, Stop,
@@ -164,7 +165,7 @@ impl Http {
 
     /// Of a body that ended with its connection only the JSON in it can tell whether it was cut off.
     fn whole(&self, answer: Answer) -> Result<Answer> {
-        match answer.ended_with_connection && answer.coding.is_none() && json::is_cut(&answer.body) {
+        match answer.ended_with_connection && answer.coding.is_none() && is_cut(&answer.body) {
             true => Err(self.cut_off("reading the answer").with_status(answer.status)),
             false => Ok(answer),
         }

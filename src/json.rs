@@ -31,12 +31,6 @@ pub(crate) fn text(body: &[u8]) -> Result<&str, Malformed> {
     std::str::from_utf8(body).map_err(|e| if e.error_len().is_none() { Malformed::Cut } else { Malformed::Other })
 }
 
-/// Whether a body is the beginning of JSON, and ends before it should.
-pub(crate) fn is_cut(body: &[u8]) -> bool {
-    let read = text(body).and_then(|text| Ok(serde_json::from_str::<&RawValue>(text)?));
-    read.is_err_and(|malformed| malformed == Malformed::Cut)
-}
-
 /// Calls `member` with each key and the text of its value, in order.
 pub(crate) fn object<'a>(json: &'a str, mut member: impl FnMut(&str, &'a str)) -> Result<(), Malformed> {
     struct Members<F>(F);

@@ -46,6 +46,7 @@ mod options;
 mod origin;
 mod prefetch;
 mod retry;
+mod scan;
 mod text;
 mod timestamp;
 mod transport;

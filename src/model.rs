@@ -4,6 +4,7 @@
 use crate::error::Result;
 use crate::http::{Answer, Http};
 use crate::json::{self, Malformed};
+use crate::scan::{Scanner, Value};
 use crate::text::Text;
 use crate::timestamp::epoch_ms;
 use std::fmt;
@@ -285,21 +286,72 @@ impl Response {
     /// A page from the body of an answer.
     pub(crate) fn decode(body: &[u8], asked: Asked) -> std::result::Result<Response, Malformed> {
         let body = json::text(body)?;
-        let [data, meta, links] = json::pick(body, ["data", "meta", "links"])?;
-        let data = data.filter(|data| !json::is_null(data)).ok_or(Malformed::Other)?;
         let mut page = Builder { text: String::new(), rows: Vec::new(), skipped: 0, keep_json: asked.keep_json };
-        if json::is_object(data) {
-            page.add(data);
-        } else {
-            json::array(data, |element| page.add(element))?;
-        }
-        if page.rows.len() > MOST_ROWS {
-            return Err(Malformed::TooMany);
+        let (mut found, mut meta, mut links) = (false, None, None);
+        let mut scan = Scanner::new(body);
+        scan.object(|key, scan| {
+            match key {
+                "data" => found = page.read(scan)?,
+                "meta" => meta = Some(scan.value()?.json),
+                "links" => links = Some(scan.value()?.json),
+                _ => scan.skip()?,
+            }
+            Ok(())
+        })?;
+        scan.end()?;
+        if !found {
+            return Err(Malformed::Other);
         }
         let (pages, last, total) = paging(asked, meta, links).ok_or(Malformed::Other)?;
         page.text.shrink_to_fit();
         page.rows.shrink_to_fit();
         Ok(Response(Arc::new(Page { text: page.text, rows: page.rows, pages, last, total, skipped: page.skipped })))
+    }
+}
+
+/// The values of a row's `attributes` that are read, each as its text.
+#[derive(Default)]
+struct Attributes<'a> {
+    created_at: Option<Value<'a>>,
+    preview: Option<Value<'a>>,
+    last_message_at: Option<Value<'a>>,
+    locked_at: Option<Value<'a>>,
+    lock_reason: Option<Value<'a>>,
+    name: Option<Value<'a>>,
+    brand_id: Option<Value<'a>>,
+    unread: Option<Value<'a>>,
+    mode: Option<Value<'a>>,
+    assistant: Option<Value<'a>>,
+}
+
+impl<'a> Attributes<'a> {
+    fn read(scan: &mut Scanner<'a>) -> std::result::Result<Attributes<'a>, Malformed> {
+        let mut found = Attributes::default();
+        if scan.peek()? != b'{' {
+            scan.value()?;
+            return Ok(found);
+        }
+        scan.object(|key, scan| {
+            let slot = match key {
+                "createdAt" => &mut found.created_at,
+                "preview" => &mut found.preview,
+                "lastMessageAt" => &mut found.last_message_at,
+                "lockedAt" => &mut found.locked_at,
+                "lockReason" => &mut found.lock_reason,
+                "name" => &mut found.name,
+                "brandId" => &mut found.brand_id,
+                "unreadMessageCount" => &mut found.unread,
+                "isInAssistantMode" => &mut found.mode,
+                "assistant" => &mut found.assistant,
+                _ => {
+                    scan.skip()?;
+                    return Ok(());
+                }
+            };
+            *slot = Some(scan.value()?);
+            Ok(())
+        })?;
+        Ok(found)
     }
 }
 
@@ -311,58 +363,79 @@ struct Builder {
 }
 
 impl Builder {
-    fn add(&mut self, element: &str) {
-        if self.rows.len() > MOST_ROWS {
-            return;
+    /// The rows of a `data`, in place of those of one that came before; whether there is any.
+    fn read(&mut self, scan: &mut Scanner<'_>) -> std::result::Result<bool, Malformed> {
+        self.text.clear();
+        self.rows.clear();
+        self.skipped = 0;
+        match scan.peek()? {
+            b'[' => scan.array(|scan| self.add(scan))?,
+            b'{' => self.add(scan)?,
+            _ => {
+                scan.skip()?;
+                return Ok(false);
+            }
         }
-        let [id, kind, attributes] = json::members(element, ["id", "type", "attributes"]);
-        let id = id.and_then(json::string).filter(|id| !id.is_empty());
+        Ok(true)
+    }
+
+    fn add(&mut self, scan: &mut Scanner<'_>) -> std::result::Result<(), Malformed> {
+        let start = scan.position()?;
+        if scan.peek()? != b'{' {
+            scan.value()?;
+            self.skipped += 1;
+            return Ok(());
+        }
+        let (mut id, mut kind) = (None, None);
+        let mut attributes = Attributes::default();
+        scan.object(|key, scan| {
+            match key {
+                "id" => id = Some(scan.value()?),
+                "type" => kind = Some(scan.value()?),
+                "attributes" => attributes = Attributes::read(scan)?,
+                _ => scan.skip()?,
+            }
+            Ok(())
+        })?;
+        let element = if self.keep_json { scan.passed(start) } else { "" };
+        let id = id.and_then(Value::string).filter(|id| !id.is_empty());
         let is_session = kind
-            .is_none_or(|kind| json::is_null(kind) || json::string(kind).is_some_and(|kind| kind == "chat_session"));
+            .is_none_or(|kind| json::is_null(kind.json) || kind.string().is_some_and(|kind| kind == "chat_session"));
         let Some(id) = id.filter(|_| is_session) else {
             self.skipped += 1;
-            return;
+            return Ok(());
         };
-        let [created_at, preview, last_message_at, locked_at, lock_reason, name, brand_id, unread, mode, assistant] =
-            json::members(
-                attributes.unwrap_or("{}"),
-                [
-                    "createdAt",
-                    "preview",
-                    "lastMessageAt",
-                    "lockedAt",
-                    "lockReason",
-                    "name",
-                    "brandId",
-                    "unreadMessageCount",
-                    "isInAssistantMode",
-                    "assistant",
-                ],
-            );
+        if self.rows.len() == MOST_ROWS {
+            return Err(Malformed::TooMany);
+        }
+        let Attributes { locked_at, preview, unread, mode, assistant, .. } = attributes;
         let ended_at = self.string(locked_at);
         let ended = match locked_at {
-            Some("null") => Some(false),
+            Some(value) if json::is_null(value.json) => Some(false),
             _ => (ended_at.len != ABSENT).then_some(true),
         };
         let row = Row {
             id: self.push(&id),
-            created_at: self.string(created_at),
-            preview: self.push(&preview.and_then(json::string).unwrap_or_default()),
-            last_message_at: self.string(last_message_at),
+            created_at: self.string(attributes.created_at),
+            preview: self.push(&preview.and_then(Value::string).unwrap_or_default()),
+            last_message_at: self.string(attributes.last_message_at),
             ended_at,
-            end_reason: self.string(lock_reason),
-            name: self.string(name),
-            brand_id: self.string(brand_id),
+            end_reason: self.string(attributes.lock_reason),
+            name: self.string(attributes.name),
+            brand_id: self.string(attributes.brand_id),
             json: if self.keep_json { self.push(element) } else { NONE },
-            unread_count: unread.and_then(json::integer).and_then(|count| count.try_into().ok()),
+            unread_count: unread.and_then(|unread| json::integer(unread.json)).and_then(|count| count.try_into().ok()),
             ended,
-            is_in_assistant_mode: mode.and_then(json::boolean).or_else(|| assistant_mode(assistant?, ended)),
+            is_in_assistant_mode: mode
+                .and_then(|mode| json::boolean(mode.json))
+                .or_else(|| assistant_mode(assistant?.json, ended)),
         };
         self.rows.push(row);
+        Ok(())
     }
 
-    fn string(&mut self, value: Option<&str>) -> Span {
-        value.and_then(json::string).map_or(NONE, |text| self.push(&text))
+    fn string(&mut self, value: Option<Value<'_>>) -> Span {
+        value.and_then(Value::string).map_or(NONE, |text| self.push(&text))
     }
 
     /// Offsets fit: a text is never longer than what it was read from, and twice the largest body (the
