@@ -184,7 +184,7 @@ pub struct GetConversationsOptions {
     /// Conversations a page: 1 to 1,000. Default 100. The service may give fewer.
     pub page_size: i32,
     /// Pages after which a walk ends. Default: the last page, but 1,000 pages with more to come is
-    /// [`ErrorKind::Limit`]. Walks only.
+    /// [`ErrorKind::Limit`](crate::ErrorKind::Limit). Walks only.
     pub max_pages: i32,
     /// Pages asked for ahead of the one looked at, 0 to 16, each by a thread that is gone when the walk is. The rows
     /// and their order are the same, it only takes less time. Default 0. Walks only.
