@@ -51,10 +51,9 @@ def count(counter, argv):
     return int(found.group(1).replace(",", ""))
 
 
-def counts_a_page(jobs, few, many):
-    """What a page takes, for each (counter, argv): the difference of two runs, so that the start does not count.
-
-    Counts do not depend on what else runs: all CPUs are put to work."""
+def counts_a_page(jobs):
+    """What a page takes, for each (counter, argv, few, many): the difference of two runs, so that the start does not
+    count. Counts do not depend on what else runs: all CPUs are put to work."""
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-        runs = [[pool.submit(count, counter, [*argv, f"pages={pages}"]) for pages in (few, many)] for counter, argv in jobs]
-        return [(high.result() - low.result()) / (many - few) for low, high in runs]
+        runs = [[pool.submit(count, counter, [*argv, f"pages={pages}"]) for pages in (few, many)] + [many - few] for counter, argv, few, many in jobs]
+        return [(high.result() - low.result()) / pages for low, high, pages in runs]

@@ -186,7 +186,6 @@ int main(int argc, char **argv)
     arguments a = parse(argc, argv);
     tally all = {.print = a.print};
     client *c = client_open(&a);
-    size_t heap = heap_bytes();
     client_page(c, 1, &all);
     int64_t first_ns = now_ns(CLOCK_MONOTONIC), cpu_ns = now_ns(CLOCK_PROCESS_CPUTIME_ID);
     long first_kib = peak_kib();
@@ -208,9 +207,9 @@ int main(int argc, char **argv)
     free(workers);
     int64_t wall_ns = now_ns(CLOCK_MONOTONIC) - from_ns;
     cpu_ns = now_ns(CLOCK_PROCESS_CPUTIME_ID) - cpu_ns;
-    printf("report sum=%016llx rows=%llu first_ns=%lld cpu_ns=%lld wall_ns=%lld kept_bytes=%lld first_kib=%ld peak_kib=%ld\n",
+    printf("report sum=%016llx rows=%llu first_ns=%lld cpu_ns=%lld wall_ns=%lld heap_bytes=%zu first_kib=%ld peak_kib=%ld\n",
            (unsigned long long)all.sum, (unsigned long long)all.rows, (long long)(first_ns - a.started_ns), (long long)cpu_ns,
-           (long long)wall_ns, (long long)(heap_bytes() - heap), first_kib, peak_kib());
+           (long long)wall_ns, heap_bytes(), first_kib, peak_kib());
     client_close(c);
     return 0;
 }
