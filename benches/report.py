@@ -101,7 +101,8 @@ def headline(rows):
         if row.headline:
             of = {name: amount(statistics.median(row.samples[name]), row.unit) for name in (REFERENCE, "kustomer")}
             lines.append([row.headline, f"1.00 · {of[REFERENCE]}", f"{row.ratio():.2f} · {of['kustomer']}"])
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+    lines = "\n".join("| " + " | ".join(line) + " |" for line in lines)
+    return f"![libkustomer beside {NAMES[REFERENCE]}](benches/results.svg)\n\n{lines}\n"
 
 
 def chart(rows, caption):
