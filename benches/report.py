@@ -30,8 +30,10 @@ class Row:
     def cell(self, name):
         if name not in self.samples:
             return ""
-        value = amount(statistics.median(self.samples[name]), self.unit)
-        return f"{self.ratio(name):.2f}{spread(self.ratios(name))} · {value}"
+        median = statistics.median(self.samples[name])
+        # The reference is 1.00 in every round: what it spreads is its own samples.
+        ratios = [sample / median for sample in self.samples[name]] if name == REFERENCE else self.ratios(name)
+        return f"{self.ratio(name):.2f}{spread(ratios)} · {amount(median, self.unit)}"
 
     def cells(self):
         goal = "" if self.goal is None else f"≤ {self.goal:.2f}: {verdict(self.met())}"
@@ -108,8 +110,8 @@ def headline(rows):
 def chart(rows, caption):
     """libkustomer's share of what libcurl + yyjson takes, a bar a row."""
     rows = [row for row in rows if row.headline]
-    left, scale, step, top = 250, 360, 34, 56
-    width, height = left + scale + 110, top + step * len(rows) + 44
+    left, scale, step, top = 250, 360, 34, 62
+    width, height = left + scale + 90, top + step * len(rows) + 44
     line = left + scale
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}" '
@@ -123,7 +125,7 @@ def chart(rows, caption):
         parts += [
             f'<text x="{left - 12}" y="{y + 15}" text-anchor="end">{escape(row.headline)}</text>',
             f'<rect x="{left}" y="{y}" width="{bar:.1f}" height="20" rx="2" fill="{"#1f6feb" if row.met() else "#bf8700"}"/>',
-            f'<text x="{left + bar + 6:.1f}" y="{y + 15}" font-weight="600">{ratio:.2f}</text>',
+            f'<text x="{left + bar - 6:.1f}" y="{y + 15}" text-anchor="end" font-weight="600" fill="#ffffff">{ratio:.2f}</text>',
         ]
         if row.goal is not None:
             goal = left + row.goal * scale
@@ -131,6 +133,7 @@ def chart(rows, caption):
     bottom = top + step * len(rows)
     parts += [
         f'<path d="M{line} {top - 10}V{bottom}" stroke="#57606a"/>',
+        f'<text x="{line}" y="{top - 16}" text-anchor="middle" font-size="11" fill="#57606a">1.0</text>',
         f'<text x="16" y="{bottom + 26}" font-size="11" fill="#57606a">Dashed: the goal. {escape(caption)}</text>',
         "</svg>",
     ]
