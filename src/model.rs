@@ -286,7 +286,13 @@ impl Response {
     /// A page from the body of an answer.
     pub(crate) fn decode(body: &[u8], asked: Asked) -> std::result::Result<Response, Malformed> {
         let body = json::text(body)?;
-        let mut page = Builder { text: String::new(), rows: Vec::new(), skipped: 0, keep_json: asked.keep_json };
+        // As much as a page needs that is as it was asked for; what is not needed is given back.
+        let mut page = Builder {
+            text: String::with_capacity(body.len().min(1 << 20) / 4),
+            rows: Vec::with_capacity((asked.page_size as usize).min(body.len() / 32)),
+            skipped: 0,
+            keep_json: asked.keep_json,
+        };
         let (mut found, mut meta, mut links) = (false, None, None);
         let mut scan = Scanner::new(body);
         scan.object(|key, scan| {
