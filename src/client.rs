@@ -170,9 +170,7 @@ impl Inner {
 
     /// `stop` is to be triggered by [`Client::stop_ahead`].
     pub fn stop_when_freed(&self, stop: Cancel) {
-        let mut ahead = self.ahead();
-        ahead.retain(|stop| !stop.is_triggered());
-        ahead.push(stop);
+        self.ahead().push(stop);
     }
 
     /// Lets go of the tokens that were triggered.

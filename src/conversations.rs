@@ -2,7 +2,7 @@
 
 use crate::client::Inner;
 use crate::error::{Error, ErrorKind, Result};
-use crate::http::{Answer, Credential, is_own, parameter};
+use crate::http::{Answer, Credential, is_own, is_refusal, parameter};
 use crate::log::Level;
 use crate::model::{Asked, Response};
 use crate::options::{Query, RUNAWAY_PAGES};
@@ -55,10 +55,6 @@ pub(crate) fn fetch(
     let response = decode(client, &answer, query, page)?;
     call.check("about to deliver a page")?;
     Ok(response)
-}
-
-fn is_refusal(error: &Error) -> bool {
-    error.http_status() == Some(401)
 }
 
 fn decode(client: &Inner, answer: &Answer, query: &Query, page: i32) -> Result<Response> {

@@ -533,6 +533,11 @@ pub(crate) fn is_own(error: &Error) -> bool {
     matches!(error.kind(), ErrorKind::Timeout | ErrorKind::Cancelled)
 }
 
+/// Whether the service did not take the credential.
+pub(crate) fn is_refusal(error: &Error) -> bool {
+    error.http_status() == Some(401)
+}
+
 /// The error of a request that was sent more than once.
 fn tried(error: Error, repeats: u32, last: Option<&Error>) -> Error {
     let Some(last) = last else { return error };

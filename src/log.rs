@@ -73,9 +73,10 @@ impl Lines {
         })
     }
 
+    /// Hands the lines to the log, which has wanted them and made them fit already.
     pub fn deliver(self, logger: &Logger) {
-        for (level, line) in self.0 {
-            logger.log(level, || line);
+        if let Some(sink) = &logger.sink {
+            self.0.iter().for_each(|(level, line)| sink(*level, line));
         }
     }
 }

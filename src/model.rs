@@ -334,7 +334,7 @@ impl<'a> Attributes<'a> {
     fn read(scan: &mut Scanner<'a>) -> std::result::Result<Attributes<'a>, Malformed> {
         let mut found = Attributes::default();
         if scan.peek()? != b'{' {
-            scan.value()?;
+            scan.skip()?;
             return Ok(found);
         }
         scan.object(|key, scan| {
@@ -388,7 +388,7 @@ impl Builder {
     fn add(&mut self, scan: &mut Scanner<'_>) -> std::result::Result<(), Malformed> {
         let start = scan.position()?;
         if scan.peek()? != b'{' {
-            scan.value()?;
+            scan.skip()?;
             self.skipped += 1;
             return Ok(());
         }
@@ -403,7 +403,6 @@ impl Builder {
             }
             Ok(())
         })?;
-        let element = if self.keep_json { scan.passed(start) } else { "" };
         let id = id.and_then(Value::string).filter(|id| !id.is_empty());
         let is_session = kind
             .is_none_or(|kind| json::is_null(kind.json) || kind.string().is_some_and(|kind| kind == "chat_session"));
@@ -429,7 +428,7 @@ impl Builder {
             end_reason: self.string(attributes.lock_reason),
             name: self.string(attributes.name),
             brand_id: self.string(attributes.brand_id),
-            json: if self.keep_json { self.push(element) } else { NONE },
+            json: if self.keep_json { self.push(scan.passed(start)) } else { NONE },
             unread_count: unread.and_then(|unread| json::integer(unread.json)).and_then(|count| count.try_into().ok()),
             ended,
             is_in_assistant_mode: mode

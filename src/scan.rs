@@ -134,15 +134,20 @@ impl<'a> Scanner<'a> {
     #[inline(always)]
     fn key(&mut self) -> Result<Value<'a>> {
         let start = self.position()?;
-        let is_plain = self.pass_key()?;
-        let json = &self.json[start..self.at];
-        self.expect(b':')?;
-        Ok(Value { json, is_plain })
+        let (end, is_plain) = self.pass_key()?;
+        Ok(Value { json: &self.json[start..end], is_plain })
     }
 
+    /// Passes a key and its colon; where the key ends, and whether it has no escapes.
     #[inline(always)]
-    fn pass_key(&mut self) -> Result<bool> {
-        if self.peek()? == b'"' { self.pass_string() } else { Err(Malformed::Other) }
+    fn pass_key(&mut self) -> Result<(usize, bool)> {
+        if self.peek()? != b'"' {
+            return Err(Malformed::Other);
+        }
+        let is_plain = self.pass_string()?;
+        let end = self.at;
+        self.expect(b':')?;
+        Ok((end, is_plain))
     }
 
     /// Passes a value, of which this byte is the first and next; whether it is a string without escapes.
@@ -233,7 +238,6 @@ impl<'a> Scanner<'a> {
                 if !self.is_next(first + 2)? {
                     if is_object {
                         self.pass_key()?;
-                        self.expect(b':')?;
                     }
                     continue;
                 }
@@ -253,7 +257,6 @@ impl<'a> Scanner<'a> {
                 if self.is_next(b',')? {
                     if in_object {
                         self.pass_key()?;
-                        self.expect(b':')?;
                     }
                     break;
                 }

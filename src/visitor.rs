@@ -7,7 +7,7 @@
 
 use crate::cancel::Signal;
 use crate::error::{Error, ErrorKind, Result};
-use crate::http::{Answer, Credential, Http};
+use crate::http::{Answer, Credential, Http, is_own, is_refusal};
 use crate::json;
 use crate::log::Level;
 use crate::model::{self, Settings};
@@ -15,6 +15,7 @@ use crate::options::{VisitorFn, check_secret};
 use crate::text::Text;
 use crate::transport::Call;
 use std::collections::VecDeque;
+use std::convert::Infallible;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
@@ -165,6 +166,12 @@ struct Landing<'a> {
     epoch: u64,
 }
 
+/// What a call that needs something finds: it, or that it is the one to fetch it.
+enum Turn<'a, T> {
+    Found(T),
+    Ours(Landing<'a>),
+}
+
 type Slot = fn(&mut State) -> &mut Option<Arc<Flight>>;
 
 const TOKEN: Slot = |state| &mut state.token_flight;
@@ -178,7 +185,7 @@ impl Landing<'_> {
     /// Lets the waiting calls have a failure, unless it is one of this call's own or of an earlier epoch.
     fn share<T>(&self, result: Result<T>) -> Result<T> {
         if let Err(e) = &result {
-            let own = matches!(e.kind(), ErrorKind::Cancelled | ErrorKind::Timeout | ErrorKind::Internal);
+            let own = is_own(e) || e.kind() == ErrorKind::Internal;
             if !own && self.visitors.epoch() == self.epoch {
                 let _ = self.flight.failure.set(e.clone());
             }
@@ -285,14 +292,7 @@ impl Visitors {
     }
 
     fn try_login(&self, http: &Http, call: &Call, jwt: &str) -> Result<()> {
-        let mut landing = loop {
-            let mut state = self.state();
-            let Some(flight) = state.token_flight.clone() else {
-                break self.take_off(&mut state, TOKEN);
-            };
-            drop(state);
-            self.wait(call, WAITING, &flight)?;
-        };
+        let Turn::Ours(mut landing) = self.turn(call, WAITING, TOKEN, |_| None::<Infallible>)?;
         let who = self.who_now();
         let who = match who.filter(|who| who.epoch == landing.epoch) {
             Some(who) => who,
@@ -336,7 +336,7 @@ impl Visitors {
             ErrorKind::Network | ErrorKind::Timeout | ErrorKind::Cancelled => {
                 error.reworded(|why| format!("it is not known whether the login was accepted, it may have been: {why}"))
             }
-            _ if error.http_status() == Some(401) => {
+            _ if is_refusal(&error) => {
                 let mut state = self.state();
                 state.outdated |= state.epoch == epoch;
                 let said = http.said(401, error.details());
@@ -380,16 +380,10 @@ impl Visitors {
 
     fn start_anew(&self, http: &Http, call: &Call, epoch: u64) -> Result<()> {
         call.check("about to ask for a new visitor")?;
-        let landing = loop {
-            let mut state = self.state();
-            if state.visitor.is_some() || state.epoch != epoch {
-                return Ok(());
-            }
-            let Some(flight) = state.token_flight.clone() else {
-                break self.take_off(&mut state, TOKEN);
-            };
-            drop(state);
-            self.wait(call, WAITING, &flight)?;
+        let needless = |state: &State| (state.visitor.is_some() || state.epoch != epoch).then_some(());
+        let landing = match self.turn(call, WAITING, TOKEN, needless)? {
+            Turn::Found(()) => return Ok(()),
+            Turn::Ours(landing) => landing,
         };
         let answer = http.post(call, "/c/v1/tracking/tokens", "{}", Credential::None);
         landing.share(answer.and_then(|answer| Visitor::decode(http, &answer)).map(|new| self.adopt(http, new, epoch)))
@@ -406,7 +400,7 @@ impl Visitors {
         let answer = match &sent {
             None => get(Credential::None)?,
             Some(token) => match get(Credential::TrackingToken(token)) {
-                Err(e) if e.http_status() == Some(401) && refused == Refused::GoOnAsNew => {
+                Err(e) if is_refusal(&e) && refused == Refused::GoOnAsNew => {
                     self.still(epoch)?;
                     http.logger.log(Level::Warning, || {
                         "the service refused the tracking token; going on as a new visitor, without the history"
@@ -459,31 +453,32 @@ impl Visitors {
         fetch: impl Fn(&Landing<'_>) -> Result<()>,
     ) -> Result<T> {
         loop {
-            let mut state = self.state();
-            if let Some(found) = have(&state) {
-                return Ok(found);
+            match self.turn(call, doing, slot, &have)? {
+                Turn::Found(found) => return Ok(found),
+                Turn::Ours(landing) => landing.share(fetch(&landing))?,
             }
-            if let Some(flight) = slot(&mut state).clone() {
-                drop(state);
-                self.wait(call, doing, &flight)?;
-                continue;
-            }
-            let landing = self.take_off(&mut state, slot);
-            drop(state);
-            landing.share(fetch(&landing))?;
         }
     }
 
-    fn take_off(&self, state: &mut State, slot: Slot) -> Landing<'_> {
-        let flight = Arc::new(Flight { done: Signal::new(), failure: OnceLock::new() });
-        *slot(state) = Some(flight.clone());
-        Landing { visitors: self, slot, flight, epoch: state.epoch }
-    }
-
-    /// Waits for another call's fetch, by this call's own deadline and token.
-    fn wait(&self, call: &Call, doing: &str, flight: &Flight) -> Result<()> {
-        call.wait_for(&flight.done, doing)?;
-        flight.failure.get().map_or(Ok(()), |failure| Err(failure.clone()))
+    /// What `have` finds, or the turn to fetch. Waits for another call's fetch by this call's own deadline and
+    /// token, and fails with it.
+    fn turn<T>(&self, call: &Call, doing: &str, slot: Slot, have: impl Fn(&State) -> Option<T>) -> Result<Turn<'_, T>> {
+        loop {
+            let mut state = self.state();
+            if let Some(found) = have(&state) {
+                return Ok(Turn::Found(found));
+            }
+            let Some(flight) = slot(&mut state).clone() else {
+                let flight = Arc::new(Flight { done: Signal::new(), failure: OnceLock::new() });
+                *slot(&mut state) = Some(flight.clone());
+                return Ok(Turn::Ours(Landing { visitors: self, slot, flight, epoch: state.epoch }));
+            };
+            drop(state);
+            call.wait_for(&flight.done, doing)?;
+            if let Some(failure) = flight.failure.get() {
+                return Err(failure.clone());
+            }
+        }
     }
 
     /// Calls the hook for each change it has not been told. While it runs, another thread's change is left
